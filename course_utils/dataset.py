@@ -1,0 +1,138 @@
+"""Where a study lies on disk, and who took part in it. Paths and tables, never arrays."""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+HOW_TO_MAKE = {
+    "simulated": "make them with `make data` in the course's folder, or with `python -m data_scripts simulate`",
+    "ds000030": "put the OpenNeuro download there, raw BIDS root with derivatives/fmriprep inside",
+}
+
+
+class StudyNotFoundError(FileNotFoundError):
+    """No study where one was looked for. Shown as one sentence in a notebook, not as a traceback."""
+
+    def _render_traceback_(self):
+        # IPython shows what this returns in place of a traceback
+        return [f"StudyNotFoundError: {self}"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study: a raw BIDS dataset with fMRIPrep derivatives inside.
+
+    Attributes
+    ----------
+    name : str
+        "simulated" or "ds000030".
+    root : Path
+        The raw BIDS dataset.
+    """
+
+    name: str
+    root: Path
+
+    @property
+    def simulated(self):
+        """Whether the data are made by the course's simulator, so that their truth is known.
+
+        Returns
+        -------
+        bool
+            True for the simulated study.
+        """
+        return self.name == "simulated"
+
+    @property
+    def derivatives(self):
+        """Root of the fMRIPrep derivatives, a BIDS dataset of its own.
+
+        Returns
+        -------
+        Path
+            The folder `derivatives/fmriprep`.
+        """
+        return self.root / "derivatives" / "fmriprep"
+
+    @cached_property
+    def participants(self):
+        """Who took part: the table participants.tsv.
+
+        Returns
+        -------
+        DataFrame, shape (n_subjects, n_columns)
+            One row a person, indexed by `participant_id` ("sub-19001").
+        """
+        table = pd.read_csv(self.root / "participants.tsv", sep="\t", na_values="n/a", dtype={"participant_id": str})
+        return table.set_index("participant_id")
+
+
+def find_data_folder(name):
+    """Find the folder that holds the study `name`.
+
+    `$COURSE_DATA` decides if it is set. Otherwise `data/` is looked for beside the working directory, in each folder
+    above it, and beside the installed package.
+
+    Parameters
+    ----------
+    name : str
+        Name of the study, which is also the name of its folder.
+
+    Returns
+    -------
+    Path
+        The folder that has `name` in it, or should have: the first candidate when none has.
+    """
+    chosen = os.environ.get("COURSE_DATA")
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    here = Path.cwd()
+    package = Path(__file__).resolve().parents[1]
+    candidates = [folder / "data" for folder in (here, *here.parents, package)]
+    return next((c for c in candidates if (c / name / "dataset_description.json").is_file()), package / "data")
+
+
+def open_study(name=None):
+    """Open a study that lies on this machine.
+
+    Parameters
+    ----------
+    name : {"simulated", "ds000030"}, optional
+        Which one. Without it `$COURSE_DATASET` decides, and without that the simulated study is opened.
+
+    Returns
+    -------
+    Study
+        Its place and its participants.
+
+    Raises
+    ------
+    ValueError
+        If the name is not that of a study.
+    StudyNotFoundError
+        If the study is not on this machine, or is there but is not a BIDS dataset with derivatives.
+    """
+    name = name or os.environ.get("COURSE_DATASET") or "simulated"
+    if name not in HOW_TO_MAKE:
+        raise ValueError(f"There is no study named {name!r}. Known are: {', '.join(HOW_TO_MAKE)}.")
+    folder = find_data_folder(name)
+    study = Study(name, folder / name)
+    needed = [
+        study.root / "dataset_description.json",
+        study.root / "participants.tsv",
+        study.derivatives / "dataset_description.json",
+    ]
+    if name == "simulated":
+        needed.append(study.root / "manifest.json")  # written last: without it the study is not whole
+    missing = [path for path in needed if not path.is_file()]
+    if missing:
+        where = "$COURSE_DATA is set to" if os.environ.get("COURSE_DATA") else "looked in"
+        found = "no such folder" if not study.root.exists() else f"{missing[0].relative_to(study.root)} is not there"
+        raise StudyNotFoundError(
+            f"The {name} data are not at {study.root} ({where} {folder}; {found}): {HOW_TO_MAKE[name]}."
+        )
+    return study
