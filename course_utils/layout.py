@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
-from bids import BIDSLayout
 
 MNI = "MNI152NLin2009cAsym"
 ENTITY_ORDER = ("task", "from", "to", "mode", "space", "label", "desc")
@@ -88,6 +87,8 @@ def open_layout(study):
     BIDSLayout
         Of `study.derivatives` alone.
     """
+    from bids import BIDSLayout  # slow to import, and those who only build names do not need it
+
     root = study.derivatives.resolve()
     files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     digest = hashlib.sha256("\n".join([str(root), *files]).encode()).hexdigest()[:16]
@@ -125,16 +126,17 @@ def find_run(layout, subject, *, space=MNI, task="rest"):
     if subject not in known:
         raise ValueError(f"There is no subject {subject!r} here. Found: {', '.join(known)}.")
 
-    def only(**entities):
+    def _only(**entities):
+        """Find the one file of the subject that has these entities."""
         found = layout.get(subject=subject, task=task, **entities)
         if len(found) != 1:
             wanted = ", ".join(f"{name}={value}" for name, value in entities.items())
             raise ValueError(f"Found {len(found)} files of sub-{subject}, task {task}, with {wanted}; expected one.")
         return found[0]
 
-    bold = only(space=space, desc="preproc", suffix="bold", extension=".nii.gz")
-    mask = only(space=space, desc="brain", suffix="mask", extension=".nii.gz")
-    table = only(desc="confounds", suffix="timeseries", extension=".tsv")
+    bold = _only(space=space, desc="preproc", suffix="bold", extension=".nii.gz")
+    mask = _only(space=space, desc="brain", suffix="mask", extension=".nii.gz")
+    table = _only(desc="confounds", suffix="timeseries", extension=".tsv")
     return Run(
         subject, space, Path(bold.path), Path(mask.path), Path(table.path), bold.get_metadata()["RepetitionTime"]
     )

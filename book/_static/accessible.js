@@ -1,0 +1,16 @@
+// Small repairs to what the theme builds, each for a rule of WCAG that it breaks.
+window.addEventListener("load", () => {
+  // 2.5.3: the visible text of a control must be part of its accessible name
+  document.querySelectorAll("button.search-button-field, summary[aria-label]").forEach((e) => e.removeAttribute("aria-label"));
+  // the logo in the sidebar lies outside of every landmark
+  document.querySelectorAll(".bd-sidebar-primary .navbar-brand").forEach((e) => {
+    e.parentElement.setAttribute("role", "navigation");
+    e.parentElement.setAttribute("aria-label", "Home");
+  });
+  // the icons of the theme switch are decoration
+  document.querySelectorAll("button.theme-switch-button").forEach((button) => {
+    button.querySelectorAll("svg title").forEach((e) => e.remove());
+    button.querySelectorAll("[title]").forEach((e) => e.removeAttribute("title"));
+    button.querySelectorAll("svg").forEach((e) => { e.setAttribute("aria-hidden", "true"); e.removeAttribute("aria-labelledby"); });
+  });
+});

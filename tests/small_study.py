@@ -1,0 +1,83 @@
+"""A small stand-in for the simulator's contents, so that faults can be tried in seconds.
+
+Run as a program it is the command line with that stand-in: `python small_study.py PAUSE simulate --out ...`, where
+PAUSE is how many seconds pass between two files of a person.
+"""
+
+import hashlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data_scripts import __main__, study
+from data_scripts.images import Volume
+
+
+class SmallGenerator(study.Generator):
+    """Four files a person, some kilobytes each.
+
+    Parameters
+    ----------
+    pause : float
+        Seconds before each file.
+    fails_for : str, optional
+        Label of a person whose third file raises.
+    killed_at : str, optional
+        Label of a person at whose third file the process is killed, as by a system that has run out of memory.
+    """
+
+    def __init__(self, pause=0.0, fails_for=None, killed_at=None):
+        self.pause, self.fails_for, self.killed_at = pause, fails_for, killed_at
+
+    def code(self):
+        return "small"  # not the digest of the simulator, which does not matter here
+
+    def load_ingredients(self, profile):
+        return np.arange(profile.n_volumes, dtype=np.int16)
+
+    def simulate_person(self, person, profile, ingredients, seed):
+        rng = np.random.default_rng([seed, int(person.subject)])
+        series = rng.integers(0, 900, (len(ingredients), 6, 5, 4)).astype(np.int16)
+        label, stem = person.subject, f"sub-{person.subject}_task-rest"
+        func = Path("derivatives", "fmriprep", f"sub-{label}", "func")
+        yield Path("sourcedata/truth", f"sub-{label}_truth.npz"), {"covariance": rng.standard_normal((40, 40))}
+        time.sleep(self.pause)
+        yield Path(f"sub-{label}", "anat", f"sub-{label}_T1w.json"), {"Simulated": True, "Age": np.int64(person.age)}
+        time.sleep(self.pause)
+        if label == self.killed_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if label == self.fails_for:
+            raise ZeroDivisionError(f"planted for {label}")
+        affine = np.diag([3.0, 3.0, 4.0, 1.0])
+        yield func / f"{stem}_bold.nii.gz", Volume(series, affine, slope=2.0, t_r=profile.t_r)
+        time.sleep(self.pause)
+        yield func / f"{stem}_desc-confounds_timeseries.tsv", pd.DataFrame({"fd": [np.nan, *rng.random(3)]})
+
+    def atlas_files(self):
+        yield Path("derivatives/atlas/README"), "A stand-in.\n"
+
+
+def digest_tree(root):
+    """Hash every file of a folder.
+
+    Returns
+    -------
+    dict of str to str
+        Path to SHA-256; the lock is left out.
+    """
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(Path(root).rglob("*"))
+        if path.is_file() and path.name != study.LOCK
+    }
+
+
+if __name__ == "__main__":
+    pause = float(sys.argv.pop(1))
+    study.Generator = lambda: SmallGenerator(pause)
+    __main__.main()
