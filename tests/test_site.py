@@ -26,7 +26,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def site():
-    folder = Path(os.environ.get("COURSE_SITE", ROOT / "_build/html"))
+    folder = Path(os.environ.get("COURSE_SITE", ROOT / "_build/html")).resolve()
     if not (folder / "index.html").is_file():
         pytest.fail(f"There is no built site in {folder}: run `make site`.")
     return folder
