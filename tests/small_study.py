@@ -78,6 +78,8 @@ def digest_tree(root):
 
 
 if __name__ == "__main__":
+    # as in a terminal, also where the tests run in the background and Ctrl-C is ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     pause = float(sys.argv.pop(1))
     study.Generator = lambda: SmallGenerator(pause)
     __main__.main()
