@@ -302,7 +302,7 @@ class Motion:
     """How a head moves, and what this does to the images after realignment."""
 
     fd_controls: float = constant(0.15, "mm", "choice: geometric mean of mean FD (Power et al. 2012)")
-    fd_patients: float = constant(0.22, "mm", "choice: patients move more; ds000030 patients about 0.26")
+    fd_patients: float = constant(0.22, "mm", "choice: patients move more; one ds000030 patient: 0.26")
     fd_sd: float = constant(0.35, "log units", "choice: between people")
     fd_limits: tuple = constant((0.08, 0.60), "mm", "choice: people beyond would be excluded")
     estimate_error: tuple = constant(
@@ -335,7 +335,7 @@ class Motion:
         1.2,
         "1",
         "choice: breaths after a movement; Power et al. 2014, NeuroImage 84:320; "
-        "Byrge and Kennedy 2018, Netw Neurosci 2:489",
+        "Byrge and Kennedy 2018, NeuroImage 171:376",
     )
 
 

@@ -116,7 +116,6 @@ class ScannerView:
         """
         image = bids_path(subject, "bold", ".nii.gz", datatype="func", task="rest")
         yield image, Volume(self.series, self.grid.affine, self.params.slope, self.t_r, SCANNER_CODE)
-        n_slices = self.grid.shape[0]
         yield (
             bids_path(subject, "bold", ".json", datatype="func", task="rest"),
             {
@@ -124,7 +123,6 @@ class ScannerView:
                 "TaskName": "rest",
                 "EchoTime": self.params.t_e,
                 "FlipAngle": self.params.flip_angle,
-                "PhaseEncodingDirection": "j",
-                "SliceTiming": [round(k * self.t_r / n_slices, 4) for k in range(n_slices)],
+                "PhaseEncodingDirection": "j",  # no SliceTiming: the simulator takes all slices at once
             },
         )

@@ -65,7 +65,7 @@ PARTICIPANTS = {
     },
     "age": {"Description": "Simulated age", "Units": "years"},
     "gender": {"Description": "Simulated gender, balanced in each group", "Levels": {"F": "female", "M": "male"}},
-    "rest": {"Description": "Whether there is a resting-state run", "Levels": {"1": "yes"}},
+    "rest": {"Description": "Whether there is a preprocessed resting-state run", "Levels": {"1": "yes"}},
     "T1w": {"Description": "Whether there is a T1w image", "Levels": {"1": "yes"}},
 }
 
