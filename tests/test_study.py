@@ -275,7 +275,7 @@ def test_ctrl_c_is_one_sentence(tmp_path, whole):
     _stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
     # joblib's own clean-up may add a warning of its own after it, never a traceback
-    assert stderr.splitlines()[0] == "Error: Interrupted. The same command continues from what is finished."
+    assert stderr.strip().splitlines()[0] == "Error: Interrupted. The same command continues from what is finished."
     assert "Traceback" not in stderr
     make(out)
     assert digest_tree(out) == digest_tree(whole)
