@@ -120,7 +120,7 @@ def _encode_table(content):
 def _encode_arrays(content):
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **content)
-    return [buffer.getbuffer()]
+    return [buffer.getvalue()]
 
 
 def _encode_image(volume):

@@ -88,7 +88,7 @@ EQUAL = {
 DIFFERENT = {
     "too large": (Number(), 13, 12, "it is too large."),
     "too small": (Number(), 11, 12, "it is too small."),
-    "out of range": (Number(between=(0, 10)), 2000, 2, "it is outside the plausible range: is the unit right?"),
+    "out of range": (Number(between=(0, 10)), 2000, 2, "it is outside the plausible range."),
     "not whole": (Number(whole=True), 2.5, 2, "it is not a whole number."),
     "nan": (Number(), np.nan, 1, "it is not finite: was something divided by zero, or a missing value averaged?"),
     "infinite": (Number(), np.inf, 1, "it is not finite: was something divided by zero, or a missing value averaged?"),
@@ -167,7 +167,7 @@ DIFFERENT = {
         Array(between=(-1, 1)),
         [1, 2],
         [0.5, 1],
-        "none of its 2 values is right. Some values are outside the plausible range: is the unit right?",
+        "none of its 2 values is right. Some values are outside the plausible range.",
     ),
     "nan in an array": (Array(), NAN_AT_3, np.arange(24.0), "1 of its 24 values is NaN where a number belongs."),
     "zero for missing": (
@@ -198,6 +198,7 @@ DIFFERENT = {
     ),
     "image for array": (Array(), image(), VALUES, "it is an image: the array is inside it."),
     "number for array": (Array(), 3, VALUES, "it is not an array."),
+    "text for image": (Image(), "gm > 0.5", image(), "it is text, not an image. A formula goes into image.math_img."),
     "path for image": (Image(), "a.nii.gz", image(), "it is a path, not an image: load it first."),
     "array for image": (Image(), VALUES, image(), "it is an array: it has lost the affine that makes an image of it."),
     "None for image": (Image(), None, image(), "it is not an image."),

@@ -61,7 +61,7 @@ def test_replies_to_the_letter(reply):
     assert reply(ex.duration, 1e6, **RUN) == textwrap.dedent("""\
         Not yet. Found: the number 1e+06.
         Expected: a number (seconds), between 1 and 3,600.
-        What differs: it is outside the plausible range: is the unit right?
+        What differs: it is outside the plausible range.
         A hint: ex.duration.hint()
         """)
 

@@ -77,7 +77,7 @@ class Number(Comparison):
         if self.whole and found != round(found):
             return "it is not a whole number."
         if self.between and not self.between[0] <= found <= self.between[1]:
-            return "it is outside the plausible range: is the unit right?"
+            return "it is outside the plausible range."
         if not np.isfinite(wanted):
             return "no finite number is right here."
         return "it is too large." if found > wanted else "it is too small."

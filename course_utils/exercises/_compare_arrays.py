@@ -69,8 +69,9 @@ class Array(Comparison):
         problem = self._kind_problem(found) or value_problem(found, wanted, self.axes, self.rtol, self.atol)
         if problem and self.between and found.dtype.kind in "iuf":
             low, high = self.between
-            if np.any((found < low) | (found > high)):
-                problem += " Some values are outside the plausible range: is the unit right?"
+            slack = 1e-6 * max(abs(low), abs(high))  # a correlation of a signal with itself may round to above 1
+            if np.any((found < low - slack) | (found > high + slack)):
+                problem += " Some values are outside the plausible range."
         return problem
 
     def _kind_problem(self, found):
@@ -111,8 +112,10 @@ class Image(Comparison):
         return f"an image of shape {with_axes(expected.shape, IMAGE_AXES)}, with its affine"
 
     def _differs(self, answer, expected):
-        if isinstance(answer, str | os.PathLike):
+        if isinstance(answer, os.PathLike) or (isinstance(answer, str) and str(answer).endswith((".nii", ".nii.gz"))):
             return "it is a path, not an image: load it first."
+        if isinstance(answer, str):
+            return "it is text, not an image. A formula goes into image.math_img."
         if isinstance(answer, np.ndarray):
             return "it is an array: it has lost the affine that makes an image of it."
         if not self.handles(answer):

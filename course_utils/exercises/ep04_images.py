@@ -139,7 +139,9 @@ grey_matter_mask = Exercise(
         ),
         "percent": Wrong(_compared("gm > 50"), "This mask is empty: the map goes from 0 to 1, not from 0 to 100."),
         "half_included": Wrong(
-            _compared("gm >= 0.5"), "Voxels of exactly one half are in it too. They are not more likely than not."
+            _compared("gm >= 0.5"),
+            "Voxels of exactly one half are in it too, and they are not more likely than not. `>=` takes them along, "
+            "and so does `image.binarize_img`: to it, a value equal to the threshold counts as above.",
         ),
         "other_side": Wrong(
             _compared("gm < 0.5"), "This is 1 where grey matter is unlikely. Which way round is the comparison?"

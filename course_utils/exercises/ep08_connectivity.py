@@ -136,15 +136,16 @@ def average_in_z(default_edges):
 mean_edge = Exercise(
     title="Average in z, not in r",
     solve=average_in_z,
-    compare=Number(rtol=0, atol=5.1e-4, unit="Pearson r", between=(-1, 1)),
+    compare=Number(rtol=0, atol=5.1e-3, unit="Pearson r", between=(-1, 1)),  # two decimals are enough
     hints=[
         "Three steps: r to z, the mean, z back to r.",
         "`np.arctanh` goes from r to z. Its inverse is `np.tanh`.",
     ],
     wrong={
+        # to two decimals the median of r may equal the mean of r, so one message serves both
         "mean_of_r": Wrong(
             lambda default_edges: default_edges.mean(),
-            "This is the mean of the r values. Take it in z instead, where differences mean the same everywhere.",
+            "This is an average of the r values themselves. Here we ask for their mean in z, brought back to r.",
         ),
         "left_in_z": Wrong(
             lambda default_edges: np.arctanh(default_edges).mean(),
@@ -154,15 +155,12 @@ mean_edge = Exercise(
             lambda default_edges: np.arctanh(np.tanh(default_edges).mean()),
             "tanh and arctanh have changed places: arctanh goes from r to z, tanh comes back.",
         ),
-        "median": Wrong(
-            lambda default_edges: default_edges.median(),
-            "This is the median. Here we ask for the mean, taken in z.",
-        ),
     },
     # arctanh(0.6) is half of ln 4, which is ln 2; half of ln 2 comes back as (2 - 1) / (2 + 1)
     known_case=KnownCase({"default_edges": pd.Series([0.6, 0.0])}, 1 / 3),
-    why="Near 0 the two means agree. They part where r is large, and there the mean of r is pulled towards 0.",
-    example_inputs=lambda: {"default_edges": pd.Series([0.9, 0.55, 0.3, -0.2, 0.7])},
+    why="Of several estimates of one correlation, the mean of r lies a little too near 0, the mean in z a little too "
+    "far from it. Over edges that truly differ they are different summaries: choose z, say so, and use it everywhere.",
+    example_inputs=lambda: {"default_edges": pd.Series([0.9, 0.4, 0.3, -0.2, 0.7])},
 )
 
 
@@ -225,8 +223,8 @@ off_by_one = Exercise(
         },
         ["c", "a"],
     ),
-    why="Nothing failed: the code ran, the number looked like a correlation, and it was published. With names there is "
-    "nothing to count, so nothing to miscount.",
+    why="Nothing failed: the code ran, and the number looked like a correlation. With names there is nothing to count, "
+    "so nothing to miscount.",
     example_inputs=lambda: {
         "lut": pd.DataFrame({"index": range(7), "name": ["Background", "a", "b", "c", "d", "e", "f"]}),
         "wanted": ["c", "e"],
