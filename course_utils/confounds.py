@@ -7,14 +7,13 @@ import pandas as pd
 
 # six motion parameters (mm and radians) and three mean signals, each with its difference from one volume to
 # the next: the regressors of Yeo et al. 2011, doi 10.1152/jn.00338.2011
-NINE_REGRESSORS = (
-    "trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z", "global_signal", "csf", "white_matter",
-)  # fmt: skip
+MOTION_PARAMETERS = tuple(f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz")
+NINE_REGRESSORS = (*MOTION_PARAMETERS, "global_signal", "csf", "white_matter")
 EIGHTEEN_REGRESSORS = NINE_REGRESSORS + tuple(f"{name}_derivative1" for name in NINE_REGRESSORS)
 
 # what fMRIPrep called them before version 1.2
 OLD_NAMES = {
-    "trans_x": "X", "trans_y": "Y", "trans_z": "Z", "rot_x": "RotX", "rot_y": "RotY", "rot_z": "RotZ",
+    **dict(zip(MOTION_PARAMETERS, ("X", "Y", "Z", "RotX", "RotY", "RotZ"), strict=True)),
     "global_signal": "GlobalSignal", "csf": "CSF", "white_matter": "WhiteMatter",
     "framewise_displacement": "FramewiseDisplacement",
 }  # fmt: skip

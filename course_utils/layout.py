@@ -1,10 +1,12 @@
 """The names of files, after the BIDS standard: write them, find them. Names, never arrays."""
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+from filelock import FileLock
 
 MNI = "MNI152NLin2009cAsym"
 ENTITY_ORDER = ("task", "from", "to", "mode", "space", "label", "desc")
@@ -94,7 +96,12 @@ def open_layout(study):
     digest = hashlib.sha256("\n".join([str(root), *files]).encode()).hexdigest()[:16]
     cache = Path(platformdirs.user_cache_path("course_utils"), "layouts", digest)
     cache.parent.mkdir(parents=True, exist_ok=True)
-    return BIDSLayout(root, is_derivative=True, database_path=cache)
+    with FileLock(f"{cache}.lock"):  # two notebooks may ask at once, and an index half made looks like one of no files
+        if not (cache / "whole").is_file():
+            shutil.rmtree(cache, ignore_errors=True)
+        layout = BIDSLayout(root, is_derivative=True, database_path=cache)
+        (cache / "whole").touch()
+    return layout
 
 
 def find_run(layout, subject, *, space=MNI, task="rest"):

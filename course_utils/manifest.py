@@ -111,7 +111,8 @@ def read_manifest(root):
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise ManifestError(
-            f"There is no {MANIFEST_NAME} in {root}: either no study was ever finished there, or the file was deleted."
+            f"There is no {MANIFEST_NAME} in {root}: either no study was ever finished there, or the file "
+            "was deleted. `make data`, or `python -m data_scripts simulate`, makes or finishes it."
         ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ManifestError(f"{path} is damaged (not JSON: {error}): delete it and make the study again.") from None

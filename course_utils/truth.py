@@ -266,7 +266,7 @@ def _unpack(subject, arrays):
         ),
         shape=(len(hears), len(nodes)),
     )
-    columns = ["trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"]
+    columns = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
     return Truth(
         subject=subject,
         shape=tuple(int(n) for n in arrays["shape"]),

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from data_scripts.motion import framewise_displacement, rigid_matrices
 
-MOTION_COLUMNS = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
+MOTION_COLUMNS = tuple(f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz")
 SIGNAL_COLUMNS = ("global_signal", "csf", "white_matter")
 HIGH_PASS_PERIOD = 128.0  # s, of the cosines
 BRAIN_RADIUS = 80.0  # mm, of rmsd: Jenkinson et al. 2002, NeuroImage 17:825

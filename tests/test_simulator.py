@@ -368,7 +368,7 @@ def test_confounds_are_computed_from_the_image(files):
         assert kept[-1]["CumulativeVarianceExplained"] >= 0.5
         assert all(v["Retained"] for v in kept)
     truth = named(contents, "truth.npz")["motion"]
-    columns = ["trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"]
+    columns = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
     error = table[columns].to_numpy() - truth
     assert error.any()
     assert np.abs(error[:, :3]).max() < 0.1
