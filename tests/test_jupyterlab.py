@@ -14,7 +14,6 @@ import pytest
 
 pytestmark = pytest.mark.site
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOK = "02_exploring_bids.ipynb"
 TOKEN = "course-test"
 
 
@@ -67,11 +66,12 @@ def lab(tmp_path_factory):
 
 
 def wait_until_idle(page, address):
-    """Wait until the kernel has had nothing to do for two seconds."""
+    """Wait until every kernel has had nothing to do for two seconds."""
     idle = 0
     for _ in range(600):
         kernels = ask(address, "kernels")
-        idle = idle + 1 if kernels and kernels[0]["execution_state"] == "idle" else 0
+        resting = kernels and all(kernel["execution_state"] == "idle" for kernel in kernels)
+        idle = idle + 1 if resting else 0
         if idle >= 4:
             return
         page.wait_for_timeout(500)
@@ -89,10 +89,18 @@ def answer(page, address, cell, text):
     return cell.locator(".jp-OutputArea-output").last.inner_text().strip()
 
 
-def test_learner_reads_each_outcome(browser, lab):
+@pytest.mark.parametrize(
+    ("notebook", "exercise"),
+    [
+        ("02_exploring_bids", "repetition_time"),
+        ("04_image_maths", "head_without_brain"),
+        ("08_functional_connectivity", "mean_edge"),
+    ],
+)
+def test_learner_reads_each_outcome(browser, lab, notebook, exercise):
     """Run all: no cell fails. Then one exercise: not attempted, wrong, nonsense, right."""
     page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
-    page.goto(f"{lab}/lab/tree/{NOTEBOOK}?reset&token={TOKEN}")
+    page.goto(f"{lab}/lab/tree/{notebook}.ipynb?reset&token={TOKEN}")
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=90_000)
     page.wait_for_function("/Idle/.test(document.querySelector('#jp-main-statusbar')?.innerText || '')", timeout=60_000)
     page.wait_for_timeout(1500)
@@ -103,15 +111,15 @@ def test_learner_reads_each_outcome(browser, lab):
     assert page.locator(".jp-Notebook [data-mime-type='application/vnd.jupyter.error']").count() == 0
     assert page.locator(".jp-Notebook [data-mime-type='application/vnd.jupyter.stderr']").count() == 0
 
-    cell = page.locator(".jp-CodeCell", has=page.locator(".cm-content", has_text="ex.repetition_time.check(")).first
+    cell = page.locator(".jp-CodeCell", has=page.locator(".cm-content", has_text=f"ex.{exercise}.check(")).first
     stub = cell.locator(".cm-content").first.inner_text()
     assert cell.locator(".jp-OutputArea-output").last.inner_text().strip().startswith("Not attempted yet")
     name = re.search(r"^(\w+) = \.\.\.", stub, flags=re.M)[1]
-    call = re.search(r"ex\.repetition_time\.check\(\w+(?:, )?(.*)\)", stub)[1]
+    call = re.search(rf"ex\.{exercise}\.check\(\w+(?:, )?(.*)\)", stub)[1]
     for wrong in ("2000", "'two'", "lambda: 1 / 0"):
         said = answer(page, lab, cell, re.sub(r"= \.\.\.", f"= {wrong}", stub))
         assert said.startswith("Not yet"), said
         assert "Traceback" not in said
-    right = f"{name} = ex.repetition_time.solve({call})\n" + re.sub(r"^\w+ = \.\.\.\n", "", stub, flags=re.M)
+    right = f"{name} = ex.{exercise}.solve({call})\n" + re.sub(r"^\w+ = \.\.\.\n", "", stub, flags=re.M)
     assert answer(page, lab, cell, right).startswith("Correct")
     page.context.close()
