@@ -1,9 +1,10 @@
-"""The confounds table of fMRIPrep: read it, choose columns, drop the dummy volumes."""
+"""The confounds table of fMRIPrep: read it, choose columns, drop the dummy volumes, censor volumes with much motion."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from nilearn import signal
 
 # six motion parameters (mm and radians) and three mean signals, each with its difference from one volume to
 # the next: the regressors of Yeo et al. 2011, doi 10.1152/jn.00338.2011
@@ -163,3 +164,92 @@ def select_confounds(table, columns=EIGHTEEN_REGRESSORS, *, n_dummy):
             "choose other columns or repair the table."
         )
     return confounds
+
+
+def _check_sample_mask(sample_mask, n_volumes, n_confounds):
+    """Read the volumes kept as whole numbers; complain unless they are some of 0 to n_volumes - 1, ascending."""
+    kept = np.asarray(sample_mask)
+    if kept.dtype == bool:
+        raise ValueError(
+            "sample_mask holds True and False. Expected the indices of the volumes kept: np.flatnonzero(sample_mask)."
+        )
+    if kept.ndim != 1 or kept.dtype.kind not in "iu" or not len(kept):
+        raise ValueError(
+            f"sample_mask has the shape {kept.shape} and the type {kept.dtype}. Expected a list of whole numbers, the "
+            "indices of the volumes kept."
+        )
+    if kept[0] < 0 or kept[-1] >= n_volumes or (np.diff(kept) < 1).any():
+        raise ValueError(
+            f"sample_mask goes from {kept.min()} to {kept.max()}, for {n_volumes} volumes. Expected ascending indices "
+            f"from 0 to {n_volumes - 1}, each once. Do they count from the volume that signals begin with?"
+        )
+    if len(kept) < n_confounds + 2:
+        raise ValueError(
+            f"{len(kept)} volumes are kept, for {n_confounds} confounds: nothing would be left of the signals. "
+            "Expected more volumes than confounds, or leave this run out."
+        )
+    return kept.astype(np.intp)
+
+
+def clean_censored(signals, *, sample_mask, t_r, confounds=None, low_pass=None, high_pass=None):
+    """Clean signals so that the volumes left out have no influence on those that are kept.
+
+    A filter spreads each volume over its neighbours, so volumes cannot be cut out before it, nor after it alone. The
+    order is that of Lindquist et al. 2019, doi 10.1002/hbm.24528: fill each gap by a straight line between the volumes
+    kept on its two sides; detrend and filter signals and confounds alike (`nilearn.signal.clean`); drop the censored
+    volumes from both; regress the confounds out of what is left. What is left out at either end of the run is cut off
+    first: there is nothing to draw a line to.
+
+    Parameters
+    ----------
+    signals : DataFrame or ndarray, shape (n_volumes, n_signals)
+        One column a voxel or region, at every volume, the censored ones too. A column of NaN stays NaN.
+    sample_mask : sequence of int
+        Indices of the volumes kept, ascending, counted from the first row of `signals`.
+    t_r : float
+        Repetition time in seconds.
+    confounds : DataFrame or ndarray, shape (n_volumes, n_confounds), optional
+        What to regress out, at every volume too.
+    low_pass, high_pass : float, optional
+        Edges of the frequency band that is kept, in Hz.
+
+    Returns
+    -------
+    cleaned : DataFrame or ndarray, shape (n_kept, n_signals)
+        In the unit of `signals`, each column of mean 0. A DataFrame keeps its columns and the labels of its rows kept.
+
+    Raises
+    ------
+    ValueError
+        If `signals` is not two-dimensional, `confounds` has other rows, or `sample_mask` does not name some of them, in
+        order and more than there are confounds.
+
+    Examples
+    --------
+    >>> signals = np.array([[1.0], [2], [3], [999], [5], [7], [6], [5]])
+    >>> clean_censored(signals, sample_mask=[0, 1, 2, 4, 5, 6, 7], t_r=2.0).shape
+    (7, 1)
+    """
+    values = np.asarray(signals, dtype=float)
+    if values.ndim != 2:
+        raise ValueError(f"signals has the shape {values.shape}. Expected two axes: volumes and signals.")
+    regressors = np.empty((len(values), 0)) if confounds is None else np.asarray(confounds, dtype=float)
+    if regressors.ndim != 2 or len(regressors) != len(values):
+        raise ValueError(
+            f"confounds has the shape {regressors.shape} but signals has {len(values)} volumes. Expected a row for "
+            "each: censored volumes are dropped from both here, not before."
+        )
+    kept = _check_sample_mask(sample_mask, len(values), regressors.shape[1])
+    between = np.arange(kept[0], kept[-1] + 1)
+    together = np.column_stack([values, regressors])[kept]
+    filled = np.column_stack([np.interp(between, kept, column) for column in together.T])
+    filtered = signal.clean(
+        filled, t_r=t_r, low_pass=low_pass, high_pass=high_pass, detrend=True, standardize=None, butterworth__copy=True
+    )[kept - kept[0]]
+    cleaned, regressors = np.split(filtered, [values.shape[1]], axis=1)
+    if regressors.shape[1]:
+        cleaned = signal.clean(cleaned, confounds=regressors, t_r=t_r, detrend=False, standardize=None)
+    cleaned = cleaned - cleaned.mean(axis=0)
+    if isinstance(signals, pd.DataFrame):
+        return pd.DataFrame(cleaned, signals.index[kept], signals.columns)
+    return cleaned

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from nilearn import signal
 from nilearn.image import load_img
-from nilearn.regions import img_to_signals_labels
+from scipy import sparse
 
 from course_utils.atlases import require_same_grid
 
@@ -80,29 +80,46 @@ def _label_voxels(labels_img, mask_img, names):
         labels[np.asarray(mask_img.dataobj) == 0] = 0
     if not labels.any():
         raise ValueError("No voxel of any region is left. Do the atlas and the mask lie on the same part of the grid?")
-    return nib.Nifti1Image(labels, labels_img.affine)
+    return labels
 
 
-def _read_volumes(bold_img, box):
-    """Read a run once, and give the box of voxels and volumes that is needed, as float32."""
-    stored, slope, inter = bold_img.dataobj, 1, 0
-    if nib.is_proxy(stored):
-        slope, inter = stored.slope, stored.inter
-        try:
-            stored = stored.get_unscaled()  # scaled after the cut: a whole run in floats takes twice the memory
-        except (EOFError, OSError, zlib.error) as error:
-            raise ValueError(
-                f"{bold_img.get_filename()} cannot be read to its end ({error}). The file is damaged: copy it again."
-            ) from error
-    return stored[box].astype(np.float32) * np.float32(slope) + np.float32(inter)
+def _read_stored(bold_img):
+    """Read a run once, as the numbers on disk; returns them with the slope and intercept that make intensities."""
+    stored = bold_img.dataobj
+    if not nib.is_proxy(stored):
+        return stored, 1, 0
+    try:
+        return stored.get_unscaled(), stored.slope, stored.inter
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(
+            f"{bold_img.get_filename()} cannot be read to its end ({error}). The file is damaged: copy it again."
+        ) from error
+
+
+def _average_labels(bold_img, labels, n_dummy):
+    """Average each label over its voxels; returns (n_volumes - n_dummy, n_found) and the labels found.
+
+    One sparse product a volume, straight from the numbers on disk: a run in floats would take twice the memory, and
+    making it most of the time.
+    """
+    stored, slope, inter = _read_stored(bold_img)
+    labels = labels.ravel(order="F")  # the order on disk
+    inside = np.flatnonzero(labels)
+    found, rows, counts = np.unique(labels[inside], return_inverse=True, return_counts=True)
+    mean = sparse.csr_array((1 / counts[rows], (rows, np.arange(len(inside)))), shape=(len(found), len(inside)))
+    averages = np.empty((bold_img.shape[3] - n_dummy, len(found)))
+    for row in range(len(averages)):
+        averages[row] = mean @ stored[..., n_dummy + row].ravel(order="F")[inside]
+    return averages * slope + inter, found
 
 
 def extract_time_series(bold_img, atlas, *, t_r, n_dummy, confounds=None, mask_img=None, low_pass=None, high_pass=None):
     """Average the signal over each region of an atlas, then clean the averages.
 
     The order matters: averaged first, each voxel counts with its own amplitude, and cleaning a few averages is much
-    cheaper than cleaning every voxel. Cleaning is `nilearn.signal.clean`: detrend, filter signals and confounds alike
-    (Butterworth), regress the confounds out, standardise.
+    cheaper than cleaning every voxel. The averages are those of nilearn's `NiftiLabelsMasker`, taken from the numbers
+    on disk without a copy of the run in floats. Cleaning is `nilearn.signal.clean`: detrend, filter signals and
+    confounds alike (Butterworth), regress the confounds out, standardise.
 
     Parameters
     ----------
@@ -149,13 +166,9 @@ def extract_time_series(bold_img, atlas, *, t_r, n_dummy, confounds=None, mask_i
         _check_confounds(confounds, n_volumes, n_dummy)
 
     names = atlas.lut[atlas.lut["index"] != 0].set_index("index")["name"]
-    labels_img = _label_voxels(labels_img, mask_img, names)
-    # memory: only the box that holds the regions is scaled and copied
-    box = tuple(slice(axis.min(), axis.max() + 1) for axis in np.asarray(labels_img.dataobj).nonzero())
-    labels_img = labels_img.slicer[box]
-    volumes = nib.Nifti1Image(_read_volumes(bold_img, (*box, slice(n_dummy, None))), labels_img.affine)
-    averages, found, _ = img_to_signals_labels(volumes, labels_img)  # what NiftiLabelsMasker calls
-    averages, found = averages.astype(float), names[found].to_numpy()  # not every label has a column
+    labels = _label_voxels(labels_img, mask_img, names)
+    averages, found = _average_labels(bold_img, labels, n_dummy)
+    found = names[found].to_numpy()  # not every label has a column
     alive = np.ptp(averages, axis=0) > 0
     if not alive.any():
         raise ValueError("No region has a signal that changes over time. Is bold_img a run, and is it not empty?")

@@ -250,11 +250,23 @@ def read_truth(study, subject):
             f"{path.name} has format {int(arrays['format'])}; this course reads format {FORMAT}. Make the data again: "
             "python -m data_scripts simulate."
         )
-    return _unpack(subject, arrays)
+    return unpack_truth(subject, arrays)
 
 
-def _unpack(subject, arrays):
-    """Put the arrays of a truth file into a `Truth`."""
+def unpack_truth(subject, arrays):
+    """Put the arrays of a truth file into a `Truth`.
+
+    Parameters
+    ----------
+    subject : str
+        Label without "sub-".
+    arrays : mapping of str to ndarray
+        As listed at the top of this module.
+
+    Returns
+    -------
+    Truth
+    """
     nodes = pd.DataFrame(arrays["node_centres"], columns=["x", "y", "z"])
     nodes["network"], nodes["lag"] = arrays["node_networks"], arrays["node_lags"]
     hears = arrays["voxel_nodes"]

@@ -1,4 +1,4 @@
-"""Command line: `python -m data_scripts simulate | verify`. Heavy imports happen only when there is work."""
+"""Command line: `python -m data_scripts COMMAND`. What is heavy is imported when a command needs it."""
 
 import sys
 from pathlib import Path
@@ -6,11 +6,19 @@ from pathlib import Path
 import click
 
 from course_utils.manifest import ManifestError, check_manifest, read_manifest
+from data_scripts.archive import pack
+from data_scripts.folder import default_folder
 from data_scripts.parameters import PROFILES, SEED
 from data_scripts.records import StudyError
-from data_scripts.study import default_folder, simulate_study
+from data_scripts.study import simulate_study
+from data_scripts.study_file import EXAMPLE
+from data_scripts.unpack import unpack
 
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
+FOLDER = "$COURSE_DATA/simulated or data/simulated"
+EXAMPLE_HELP = "\b\nA FILE for --parameters, every line of which may be left out:\n\n\b\n" + "\n".join(
+    f"  {line}" if line else "\n\b" for line in EXAMPLE.splitlines()
+)
 
 
 class _Subjects(click.ParamType):
@@ -29,30 +37,41 @@ class _Subjects(click.ParamType):
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def _cli():
-    """Make the course's data, or check them."""
+    """Make the course's data, check them, or carry them to another machine."""
 
 
-@_cli.command("simulate")
-@click.option("--profile", default="course", show_default=True, help=f"Size: {' or '.join(PROFILES)}.")
-@click.option("--seed", default=SEED, show_default=True, help="The same seed gives the same study.")
+@_cli.command("simulate", epilog=EXAMPLE_HELP)
+@click.option("--profile", help=f"Size: {' or '.join(PROFILES)}.  [default: course]")
+@click.option("--seed", type=int, help=f"The same seed gives the same study.  [default: {SEED}]")
 @click.option(
     "--subjects", type=_Subjects(), help="Number of people, half in each group; or labels, such as 19001,59001."
 )
-@click.option("--jobs", type=int, help="Processes at once [default: one a processor, fewer if memory is short].")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder [default: $COURSE_DATA/simulated or data/simulated]."
+    "--parameters",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Another study than the course's: length, effect, motion, any constant. TOML, as below.",
 )
-def _simulate(profile, seed, subjects, jobs, out):
+@click.option("--jobs", type=int, help="Processes at once.  [default: one a processor, fewer if memory is short]")
+@click.option("--out", type=click.Path(path_type=Path), help=f"Folder.  [default: {FOLDER}]")
+def _simulate(profile, seed, subjects, parameters, jobs, out):
     """Make the simulated study, or finish one that was interrupted."""
     report = simulate_study(
-        out or default_folder(), profile=profile, seed=seed, subjects=subjects, jobs=jobs, progress=True
+        out or default_folder(),
+        profile=profile,
+        seed=seed,
+        subjects=subjects,
+        parameters=parameters,
+        jobs=jobs,
+        progress=True,
     )
     size = f"{report.n_files} files, {report.n_bytes / 1e6:.0f} MB"
     if report.n_made:
         kept = report.n_people - report.n_made
         before = f" ({kept} were there already)" if kept else ""
         click.echo(
-            f"Simulated {report.n_made} people{before} in {report.seconds:.0f} s; profile {profile}, seed {seed}."
+            f"Simulated {report.n_made} people{before} in {report.seconds:.0f} s; profile {report.profile}, seed"
+            f" {report.seed}."
         )
         click.echo(f"The study is whole: {report.root} ({size}).")
     else:
@@ -75,6 +94,63 @@ def _verify(path, deep):
             " `python -m data_scripts simulate` makes what is missing."
         )
     click.echo(f"All {n_files} files are there, {'byte for byte' if deep else 'with the right sizes'}: {root}")
+
+
+@_cli.command("pack")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="File, or a folder for it.  [default: beside the study, NAME.tar]"
+)
+def _pack(path, out):
+    """Pack the study in PATH into one checked file, for a USB stick or a hub."""
+    report = pack(path or default_folder(), out, progress=True)
+    click.echo(f"Packed {report.n_files} files, {report.n_bytes / 1e6:.0f} MB: {report.path}")
+    click.echo(f"SHA-256 of the archive: {report.sha256}")
+
+
+@_cli.command("unpack")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help=f"Folder, new or empty.  [default: {FOLDER}]")
+def _unpack(file, out):
+    """Unpack a FILE that `pack` has made, and check every byte of it."""
+    report = unpack(file, out or default_folder(), progress=True)
+    if report.n_new:
+        kept = report.n_files - report.n_new
+        before = f" ({kept} were there already)" if kept else ""
+        click.echo(f"Unpacked {report.n_new} files{before}, byte for byte as they were packed.")
+        click.echo(f"The study is whole: {report.path} ({report.n_files} files, {report.n_bytes / 1e6:.0f} MB).")
+    else:
+        click.echo(f"The study is there already: {report.path} ({report.n_files} files).")
+
+
+@_cli.command("report")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("realism.html"), show_default=True, help="HTML file."
+)
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes at once.")
+def _report(path, out, jobs):
+    """Put the study in PATH beside figures of real data, on one page."""
+    root = path or default_folder()
+    read_manifest(root)  # says so if there is no study
+    from course_utils.dataset import Study
+    from data_scripts.report import write_report
+
+    click.echo(f"The report is written: {write_report(Study('simulated', root), out, jobs)}")
+
+
+@_cli.command("replicate")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--studies", type=click.IntRange(1), default=20, show_default=True, help="With the difference, and without."
+)
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes at once.")
+def _replicate(folder, studies, jobs):
+    """Draw many studies of the course's design into FOLDER and renew the table that the course reads."""
+    from data_scripts.replicates import TABLE, judge_replicates, simulate_replicates, write_replicates
+
+    write_replicates(judge_replicates(simulate_replicates(folder, studies, jobs=jobs, progress=True), jobs=jobs))
+    click.echo(f"{studies} studies with the planted difference and {studies} without: {TABLE}")
 
 
 def main():

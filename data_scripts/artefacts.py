@@ -136,7 +136,8 @@ def _cardiac(params, maps, traces, t_r, *, rng):
     ventricles = maps.csf * np.exp(-((maps.x / 28) ** 2) - ((maps.y + 22) / 40) ** 2 - ((maps.z - 8) / 30) ** 2)
     willis = np.exp(-((maps.x / 22) ** 2) - ((maps.y + 12) / 30) ** 2 - ((maps.z + 28) / 18) ** 2)
     vessels = 2 * np.clip(maps.noise(5) - 1.2, 0, 3) * (maps.csf > 0.15)
-    sinus = 1.2 * np.exp(-((maps.x / 5) ** 2)) * (maps.csf > 0.1) * np.clip(1 + maps.z / 60, 0, 2)
+    rim = ((maps.y + 18) / 90) ** 2 + ((maps.z - 5) / 68) ** 2  # the sagittal sinus runs in the midline, along the rim
+    sinus = 1.2 * np.exp(-((maps.x / 5) ** 2)) * (maps.csf > 0.1) * np.clip((rim - 0.7) / 0.2, 0, 1) * (maps.z > -20)
     strength = 0.3 * maps.grey + 0.1 * maps.white + 0.5 * maps.csf
     strength += 0.8 * ventricles + 2.5 * willis + 2 * (vessels + sinus)
     strength *= params.cardiac / 100 * np.exp(params.gain_sd * rng.standard_normal())
@@ -175,7 +176,7 @@ def _drift(params, maps, n_volumes, *, rng):
     courses = np.stack([ramp, ramp**2, np.cos(1.5 * np.pi * (ramp + rng.random()))], 1)
     courses = _demean(courses) / courses.std(0)
     common = params.drift_common * rng.standard_normal(3)
-    change = params.drift / 100 * np.array([0.8, 0.4, 0.4])[:, None]
+    change = params.drift / 100 * np.array([0.7, 0.6, 0.6])[:, None]
     return courses, np.stack([c * (shared + maps.noise(32)) for c, shared in zip(change, common, strict=True)])
 
 

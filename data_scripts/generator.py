@@ -1,6 +1,6 @@
 """What fills the files of a study. Everything heavy is imported only when it is needed."""
 
-from data_scripts.records import code_digest
+from data_scripts.code_digest import code_digest
 
 
 class Generator:
@@ -33,7 +33,7 @@ class Generator:
 
         return load_ingredients(profile)
 
-    def simulate_person(self, person, profile, ingredients, seed):
+    def simulate_person(self, person, profile, ingredients, seed, physics):
         """Go through one person's files.
 
         Parameters
@@ -46,6 +46,8 @@ class Generator:
             From `load_ingredients`.
         seed : int
             Of the study.
+        physics : Physics
+            Constants.
 
         Returns
         -------
@@ -54,7 +56,26 @@ class Generator:
         """
         from data_scripts.person import simulate_person
 
-        return simulate_person(person, profile, ingredients, seed)
+        return simulate_person(person, profile, ingredients, seed, physics)
+
+    def try_parameters(self, people, plan):
+        """Find out whether parameters that differ from the course's can be simulated. Writes nothing.
+
+        Parameters
+        ----------
+        people : sequence of Person
+            Who shall take part.
+        plan : Plan
+            What the study shall be.
+
+        Raises
+        ------
+        ValueError, ArithmeticError, IndexError
+            If they cannot.
+        """
+        from data_scripts.trial import try_parameters
+
+        try_parameters(people, plan.profile, plan.physics, plan.seed, self.load_ingredients, self.simulate_person)
 
     def atlas_files(self):
         """Go through the atlas's files.

@@ -108,8 +108,8 @@ class Anatomy:
         "choice: intensity bias of an uncorrected T1w image at 3 T, centre to rim",
     )
     t1w_scale: float = constant(8.5, "1", "choice: stored T1w intensity per unit of the template")
-    t1w_noise: float = constant(7.0, "intensity", "choice: SD of the noise in a T1w image; white matter is about 740")
-    t1w_slope: float = constant(10.0, "intensity", "choice: scl_slope of T1w images; saves disk")
+    t1w_noise: float = constant(5.5, "intensity", "choice: SD of the noise in a T1w image; white matter is about 740")
+    t1w_slope: float = constant(18.0, "intensity", "choice: scl_slope of T1w images; saves disk")
 
 
 @dataclass(frozen=True)
@@ -150,9 +150,9 @@ class Scanner:
     slab_size: tuple = constant((192.0, 204.0, 148.0), "mm", "choice: readout, phase, slices; ds000030: 192, 192, 136")
     dropout: tuple = constant(
         (
-            (0, 34, -26, 20, 24, 15, 2.6),
-            (50, -22, -30, 15, 22, 13, 1.5),
-            (-50, -22, -30, 15, 22, 13, 1.5),
+            (0, 34, -26, 22, 27, 17, 3.0),
+            (50, -22, -30, 18, 25, 15, 2.2),
+            (-50, -22, -30, 18, 25, 15, 2.2),
             (0, 55, -12, 15, 16, 10, 1.0),
         ),
         "mm, mm, 1",
@@ -167,18 +167,18 @@ class Networks:
 
     between: tuple = constant(
         (
-            ("DefaultMode", "SomatomotorDorsal", -0.20),
-            ("DefaultMode", "Visual", -0.12),
-            ("DefaultMode", "FrontoParietal", 0.12),
-            ("DefaultMode", "CinguloOpercular", -0.32),
-            ("DefaultMode", "DorsalAttention", -0.42),
-            ("DefaultMode", "Auditory", -0.10),
-            ("DefaultMode", "Salience", -0.10),
-            ("DefaultMode", "VentralAttention", 0.12),
-            ("DefaultMode", "Reward", 0.15),
-            ("DefaultMode", "ParietoMedial", 0.18),
-            ("DefaultMode", "SomatomotorLateral", -0.15),
-            ("DefaultMode", "MedialTemporalLobe", 0.42),
+            ("DefaultMode", "SomatomotorDorsal", -0.30),
+            ("DefaultMode", "Visual", -0.18),
+            ("DefaultMode", "FrontoParietal", 0.18),
+            ("DefaultMode", "CinguloOpercular", -0.48),
+            ("DefaultMode", "DorsalAttention", -0.62),
+            ("DefaultMode", "Auditory", -0.15),
+            ("DefaultMode", "Salience", -0.15),
+            ("DefaultMode", "VentralAttention", 0.18),
+            ("DefaultMode", "Reward", 0.22),
+            ("DefaultMode", "ParietoMedial", 0.27),
+            ("DefaultMode", "SomatomotorLateral", -0.22),
+            ("DefaultMode", "MedialTemporalLobe", 0.62),
             ("SomatomotorDorsal", "Visual", 0.28),
             ("SomatomotorDorsal", "FrontoParietal", -0.25),
             ("SomatomotorDorsal", "CinguloOpercular", 0.15),
@@ -218,14 +218,16 @@ class Networks:
     loading_node_sd: float = constant(0.05, "1", "choice: between nodes of a network")
     loading_network_sd: float = constant(0.04, "1", "choice: between people, per network")
     loading_unassigned: float = constant(0.25, "1", "choice: nodes without a network")
-    default_controls: float = constant(0.76, "1", TEACHING + " (the direction in schizophrenia is contested)")
-    default_patients: float = constant(0.62, "1", TEACHING)
+    default_controls: float = constant(0.75, "1", TEACHING + " (the direction in schizophrenia is contested)")
+    default_patients: float = constant(0.55, "1", TEACHING)
     default_shared: float = constant(
-        0.50,
+        0.33,
         "1",
         "the default-mode loading that other networks see; the same in both groups",
     )
-    default_sd: float = constant(0.07, "1", "choice: between people; makes the planted effect d = 2 before noise")
+    default_sd: float = constant(
+        0.15, "1", "choice: between people; makes the planted effect about d = 1.4 in the population"
+    )
     local: float = constant(0.17, "variance", "choice: share of a node's variance that near neighbours have in common")
     local_scale: float = constant(14.0, "mm", "choice: Gaussian fall-off of the local term")
     arousal: float = constant(
@@ -271,7 +273,7 @@ class Physiology:
     """Breathing, pulse, and the scanner's drift."""
 
     slow: float = constant(
-        0.44,
+        0.66,
         "percent, SD",
         "choice: grey matter, from breathing volume and heart rate; Birn et al. 2008, NeuroImage 40:644; "
         "Chang et al. 2009, NeuroImage 44:857",
@@ -279,7 +281,7 @@ class Physiology:
     slow_white: float = constant(0.33, "1", "choice: relative to grey matter")
     slow_csf: float = constant(0.90, "1", "choice: relative to grey matter")
     slow_with_motion: float = constant(
-        1.0,
+        0.7,
         "1",
         "choice: exponent of mean FD; people who move also breathe less evenly",
     )
@@ -288,12 +290,12 @@ class Physiology:
         "s",
         "choice: local lag of the breathing response; Tong and Frederick 2010, NeuroImage 53:553",
     )
-    cardiac: float = constant(0.30, "percent, SD", "choice: unit of the pulse map, see physiology.cardiac_map")
-    respiratory: float = constant(0.40, "percent, SD", "choice: breathing through the field, at edges")
+    cardiac: float = constant(0.50, "percent, SD", "choice: unit of the pulse map, see physiology.cardiac_map")
+    respiratory: float = constant(0.50, "percent, SD", "choice: breathing through the field, at edges")
     gain_sd: float = constant(0.12, "log units", "choice: between people")
     breathing_rate: tuple = constant((0.27, 0.03), "Hz", "16 a minute: mean and SD between people")
     heart_rate: tuple = constant((1.12, 0.10), "Hz", "67 a minute: mean and SD between people")
-    drift: float = constant(0.40, "percent, SD", "choice: linear, quadratic and slow drift together")
+    drift: float = constant(0.72, "percent, SD", "choice: linear, quadratic and slow drift together")
     drift_common: float = constant(0.35, "1", "choice: part of the drift that the whole head shares")
 
 
@@ -324,7 +326,7 @@ class Motion:
         "choice: mean signal loss; Friston et al. 1996, Magn Reson Med 35:346",
     )
     spin_variability: float = constant(
-        0.80,
+        0.60,
         "percent / mm of FD",
         "choice: smooth patterns that differ between movements",
     )

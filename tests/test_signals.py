@@ -104,6 +104,17 @@ def test_a_confound_is_gone_after_cleaning(data, labels):
     assert abs(np.corrcoef(after["left"], wave)[0, 1]) < 1e-6
 
 
+def test_the_same_as_nilearns_masker(data, labels):
+    from nilearn.maskers import NiftiLabelsMasker
+
+    found = extract_time_series(as_image(data), as_atlas(labels), t_r=T_R, n_dummy=4, low_pass=0.08, high_pass=0.009)
+    masker = NiftiLabelsMasker(
+        as_image(labels), t_r=T_R, low_pass=0.08, high_pass=0.009, detrend=True, standardize="zscore_sample"
+    )
+    expected = masker.fit_transform(as_image(data).slicer[..., 4:])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def lost_in(**call):
     """Extract, and return the series with the names of the regions that the warning lists."""
     with warnings.catch_warnings(record=True) as caught:

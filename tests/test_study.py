@@ -3,7 +3,9 @@
 Faults are tried on the small stand-in of `small_study`, which takes the same path to the disk as the real contents.
 """
 
+import errno
 import hashlib
+import io
 import json
 import os
 import resource
@@ -11,20 +13,25 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from small_study import SmallGenerator, digest_tree
 
 from course_utils.manifest import check_manifest, read_manifest, write_manifest
-from data_scripts import records, resources, study
+from data_scripts import code_digest, records, resources, study
 from data_scripts.parameters import PROFILES
+from data_scripts.plan import plan_study
 from data_scripts.records import StudyError
-from data_scripts.resources import estimate_bytes
+from data_scripts.resources import estimate_bytes, estimate_memory
 from data_scripts.roster import RosterError, choose_people, make_pairs
+from data_scripts.shared import share
 from data_scripts.study import simulate_study
 
 TESTS = Path(__file__).parent
@@ -69,7 +76,7 @@ def test_people_of_the_course_profile():
 
 
 @pytest.mark.parametrize("seed", [0, 1, 7, 2026])
-@pytest.mark.parametrize("n_pairs", [10, 30, 200])
+@pytest.mark.parametrize("n_pairs", [10, 30, 100, 998])
 def test_groups_are_balanced_in_age_and_gender(seed, n_pairs):
     table = pd.DataFrame([vars(person) for person in make_pairs(n_pairs, seed)])
     assert (table.groupby(["diagnosis", "gender"]).size() == n_pairs / 2).all()
@@ -77,6 +84,17 @@ def test_groups_are_balanced_in_age_and_gender(seed, n_pairs):
     ages = table.groupby(["diagnosis", "gender"])["age"].mean()
     assert ages.max() - ages.min() < 2.5
     assert table["age"].std() > 7
+
+
+def test_labels_do_not_run_out_and_are_those_of_nobody_else():
+    people = make_pairs(999, seed=3)
+    labels = [person.subject for person in people]
+    assert labels == sorted(set(labels))
+    assert {len(label) for label in labels} == {5}
+    assert {label[0] for label in labels[:999]} == {"1"}
+    assert {label[0] for label in labels[999:]} == {"5"}
+    assert sum(person.has_raw_run for person in people) == 2
+    assert people[:100] + people[999:1099] == choose_people(200, 3, 10)
 
 
 def test_larger_study_begins_with_the_same_people():
@@ -93,6 +111,7 @@ def test_people_can_be_chosen_by_label():
 @pytest.mark.parametrize(
     ("subjects", "says"),
     [
+        (1, "1 person cannot be split"),
         (3, "even"),
         (0, "2 to 1998"),
         (-4, "2 to 1998"),
@@ -132,6 +151,11 @@ def test_whole_study_is_left_as_it_is(copy):
 def test_number_of_jobs_and_order_change_no_byte(whole, tmp_path):
     make(tmp_path / "two", jobs=2)
     assert digest_tree(tmp_path / "two") == digest_tree(whole)
+
+
+def test_order_in_which_people_are_named_changes_no_byte(whole, tmp_path):
+    make(tmp_path / "s", subjects=["59002", "19001", "sub-59001", "19002"], jobs=2)
+    assert digest_tree(tmp_path / "s") == digest_tree(whole)
 
 
 def test_seed_changes_people_and_size_does_not(whole, tmp_path):
@@ -179,11 +203,11 @@ def test_damage_that_sizes_show_is_repaired(copy, whole, name, damage, n_made):
 
 
 def test_failing_person_is_not_recorded_and_others_stay(tmp_path, whole):
-    with pytest.raises(ZeroDivisionError, match="planted for 59001"):
-        make(tmp_path / "s", generator=SmallGenerator(fails_for="59001"))
+    with pytest.raises(ZeroDivisionError, match="planted for 59002"):
+        make(tmp_path / "s", generator=SmallGenerator(fails_for="59002"))
     assert not (tmp_path / "s/manifest.json").exists()
-    assert not (tmp_path / "s/sourcedata/records/sub-59001.json").exists()
-    assert make(tmp_path / "s").n_made == 2
+    assert not (tmp_path / "s/sourcedata/records/sub-59002.json").exists()
+    assert make(tmp_path / "s").n_made == 1
     assert digest_tree(tmp_path / "s") == digest_tree(whole)
 
 
@@ -193,6 +217,37 @@ def test_killed_worker_is_one_sentence(tmp_path, whole):
     assert not (tmp_path / "s/sourcedata/records/sub-59002.json").exists()
     make(tmp_path / "s")
     assert digest_tree(tmp_path / "s") == digest_tree(whole)
+
+
+def test_failing_person_among_two_processes(tmp_path, whole):
+    with pytest.raises(ZeroDivisionError, match="planted for 19001"):
+        make(tmp_path / "s", jobs=2, generator=SmallGenerator(fails_for="19001"))
+    there = digest_tree(tmp_path / "s")
+    assert {name: there[name] for name in there if not name.endswith(".part")}.items() <= digest_tree(whole).items()
+    make(tmp_path / "s", jobs=2)
+    assert digest_tree(tmp_path / "s") == digest_tree(whole)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_memory_that_runs_out_is_one_sentence(tmp_path, whole, jobs):
+    with pytest.raises(StudyError, match=rf"^Memory ran out with {jobs} at once: .*continues"):
+        make(tmp_path / "s", jobs=jobs, generator=SmallGenerator(no_memory_for="59002"))
+    make(tmp_path / "s")
+    assert digest_tree(tmp_path / "s") == digest_tree(whole)
+
+
+def test_what_workers_share_lies_in_the_folder_and_goes(tmp_path):
+    content = {"a": np.arange(6.0).reshape(2, 3), "b": [np.zeros((3, 0)), np.array(["x", "yy"])], "c": 5}
+    with share(tmp_path, content) as shared:
+        loaded = shared.load()
+        assert shared.load() is loaded
+        assert len(list(tmp_path.iterdir())) == 1
+        assert loaded["a"].tolist() == content["a"].tolist()
+        assert not loaded["a"].flags.writeable
+        assert loaded["b"][0].shape == (3, 0)
+        assert loaded["b"][1].tolist() == ["x", "yy"]
+        assert loaded["c"] == 5
+    assert not list(tmp_path.iterdir())
 
 
 def test_missing_package_is_one_sentence(tmp_path, monkeypatch):
@@ -211,7 +266,7 @@ def test_manifest_of_something_else_is_no_study(tmp_path):
         make(tmp_path)
 
 
-def wait_for(condition, process, seconds=30):
+def wait_for(condition, process, seconds=120):
     end = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()
@@ -231,6 +286,7 @@ def test_killed_in_the_middle_then_resumed_equals_uninterrupted(tmp_path, whole)
     assert {(name, digest) for name, digest in there.items() if not name.endswith(".part")} <= expected.items()
     assert 1 <= make(out).n_made < 4
     assert digest_tree(out) == expected
+    assert not list(Path("/dev/shm").glob(f"joblib_memmapping_folder_{process.pid}_*"))  # would stay for good
     process.communicate(timeout=20)  # returns when the workers, who hold the same pipes, have ended too
 
 
@@ -259,7 +315,7 @@ def test_partial_files_of_a_killed_writer_are_cleared_away(copy):
 
 def test_two_concurrent_starts_make_it_once(tmp_path, whole):
     out = tmp_path / "simulated"
-    both = [run_small(0.02, "simulate", "--profile", "quick", "--jobs", 1, "--out", out) for _ in range(2)]
+    both = [run_small(0.25, "simulate", "--profile", "quick", "--jobs", 1, "--out", out) for _ in range(2)]
     said = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert sorted("nobody had to be simulated" in stdout for stdout, _ in said) == [False, True], said
@@ -321,17 +377,17 @@ def test_other_libraries_matter_only_while_it_is_unfinished(copy, monkeypatch):
 
 
 def test_code_digest_sees_code_and_not_words(tmp_path, monkeypatch):
-    for path in Path(records.__file__).parent.glob("*.py"):
+    for path in Path(code_digest.__file__).parent.glob("*.py"):
         shutil.copy(path, tmp_path)
-    monkeypatch.setattr(records, "__file__", str(tmp_path / "records.py"))
-    before = records.code_digest()
+    monkeypatch.setattr(code_digest, "__file__", str(tmp_path / "code_digest.py"))
+    before = code_digest.code_digest()
 
     def after(name, old, new):
         path = tmp_path / name
         text = path.read_text()
         assert old in text
         path.write_text(text.replace(old, new))
-        digest = records.code_digest()
+        digest = code_digest.code_digest()
         path.write_text(text)
         return digest
 
@@ -351,6 +407,15 @@ def test_foreign_folder_is_left_alone(tmp_path):
         make(tmp_path)
     assert digest_tree(tmp_path) == before
     assert not (tmp_path / study.LOCK).exists()
+
+
+def test_link_to_somewhere_else_is_not_written_through(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/derivatives").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StudyError, match=r"something else \(derivatives\)"):
+        make(tmp_path / "s")
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_files_that_systems_leave_do_not_matter(tmp_path):
@@ -377,10 +442,36 @@ def test_damaged_request_is_an_error(copy):
 
 
 def test_too_little_room_is_said_beforehand(tmp_path, monkeypatch):
-    monkeypatch.setattr(resources.shutil, "disk_usage", lambda path: namedtuple("usage", "free")(5_000_000))
+    monkeypatch.setattr(
+        resources.shutil, "disk_usage", lambda path: namedtuple("usage", "total free")(10_000_000, 5_000_000)
+    )
     with pytest.raises(StudyError, match=r"4 people need about 0\.\d\d GB on disk, and .* has 0.01 GB free"):
         make(tmp_path / "simulated")
     assert digest_tree(tmp_path) == {}
+
+
+@pytest.mark.parametrize("after", [10, 3_000, 60_000, 150_000])
+def test_full_disk(tmp_path, whole, monkeypatch, after):
+    """Writing fails after so many bytes; what was finished before stays, and the rest is made when there is room."""
+    written = [0]
+
+    class Full(io.FileIO):
+        def write(self, data):
+            written[0] += len(data)
+            if written[0] > after:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.name)
+            return super().write(data)
+
+    out = tmp_path / "s"
+    with monkeypatch.context() as patch:
+        patch.setattr("data_scripts.partial.open", Full, raising=False)
+        with pytest.raises(StudyError, match=r"Cannot write to .*No space left on device.*What is finished stays"):
+            make(out)
+    there = digest_tree(out)
+    assert not (out / "manifest.json").exists()
+    assert there.items() <= digest_tree(whole).items()
+    make(out)
+    assert digest_tree(out) == digest_tree(whole)
 
 
 def test_writing_that_fails_leaves_no_half_file(tmp_path, whole):
@@ -410,6 +501,24 @@ def test_read_only_folder():
     assert "Cannot write to /sys/simulated" in result.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to become somebody else")
+def test_folder_of_somebody_else():
+    """Tried as the user nobody, in a folder that everybody can see. It is the first thing that `simulate` does."""
+    code = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from data_scripts.resources import free_space\nfrom data_scripts.records import StudyError\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "try:\n    free_space(Path(sys.argv[1], 's'))\n"
+        "except StudyError as error:\n    print(error)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        command = [sys.executable, "-c", code, folder]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=TESTS.parent)
+        assert f"({folder} is read-only, or belongs to somebody else)" in result.stdout, result.stderr
+        assert not os.listdir(folder)
+
+
 def test_whole_study_needs_no_permission_to_write(copy):
     """Root may write everywhere; then at least nothing is created."""
     (copy / study.LOCK).unlink(missing_ok=True)
@@ -419,6 +528,64 @@ def test_whole_study_needs_no_permission_to_write(copy):
         assert not (copy / study.LOCK).exists()
     finally:
         os.chmod(copy, 0o755)
+
+
+# --- memory
+
+
+def test_too_little_memory_is_said_beforehand(tmp_path, monkeypatch, copy):
+    monkeypatch.setattr(resources, "available_memory", lambda: 200_000_000)
+    with pytest.raises(StudyError, match=r"needs about 0\.\d\d GB of memory, and 0\.20 GB are free"):
+        make(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    assert make(copy).n_made == 0  # nobody has to be simulated
+
+
+@pytest.mark.parametrize(("free", "jobs"), [(0.1e9, 1), (1.0e9, 1), (1.5e9, 2), (2.0e9, 3), (90e9, 4)])
+def test_processes_are_as_many_as_memory_allows(monkeypatch, free, jobs):
+    import joblib
+
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
+    monkeypatch.setattr(resources, "available_memory", lambda: int(free))
+    assert resources.choose_jobs(PROFILES["course"], 20) == jobs
+    assert resources.choose_jobs(PROFILES["course"], 1) == 1
+
+
+def test_longer_runs_and_finer_grids_need_more():
+    course, profile = plan_study().profile, replace(PROFILES["course"], n_volumes=600)
+    people = make_pairs(1, seed=1)
+    assert estimate_memory(profile) > 1.8 * estimate_memory(course)
+    assert estimate_bytes(profile, people) > 2.5 * estimate_bytes(course, people)
+    assert estimate_memory(PROFILES["quick"]) < estimate_memory(course)
+
+
+@pytest.mark.parametrize(
+    ("group", "files", "left"),
+    [
+        ("0::/job/7", {"job/memory.max": "900", "job/memory.current": "500", "job/7/memory.max": "max"}, 450),
+        ("0::/", {"memory.max": "900", "memory.current": "500"}, 450),
+        (
+            "4:cpu,memory:/job\n0::/",
+            {"memory/job/memory.limit_in_bytes": "700", "memory/job/memory.usage_in_bytes": "600"},
+            150,
+        ),
+        ("0::/", {}, None),
+        ("1:name=systemd:/", {}, None),
+    ],
+)
+def test_limits_of_containers_count(tmp_path, monkeypatch, group, files, left):
+    """Hubs run each learner in a container, whose limit the machine's own figures do not know."""
+    import psutil
+
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content + "\n")
+        (tmp_path / name).with_name("memory.stat").write_text("anon 3\ninactive_file 50\n")
+    (tmp_path / "self").write_text(group + "\n")
+    monkeypatch.setattr(resources, "CGROUPS", tmp_path)
+    monkeypatch.setattr(resources, "OWN_GROUPS", tmp_path / "self")
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: namedtuple("memory", "available")(10_000))
+    assert resources.available_memory() == (left or 10_000)
 
 
 def test_estimate_covers_the_real_study(quick_study):

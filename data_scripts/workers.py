@@ -1,0 +1,146 @@
+"""The parts of a study, made one after the other or by several processes at once."""
+
+import os
+import signal
+import threading
+import time
+from contextlib import ExitStack
+
+from data_scripts.records import StudyError, write_record
+from data_scripts.shared import share
+
+WATCH_EVERY = 0.5  # seconds between a worker's looks whether the main process still lives
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def make_unit(out, unit, contents):
+    """Write files, then the record that says that they are all there.
+
+    Parameters
+    ----------
+    out : Path
+    unit : str
+        "root", "atlas" or "sub-<label>".
+    contents : iterable of (Path, content)
+        As `write_bids.write_content` takes them.
+    """
+    from data_scripts.write_bids import write_content
+
+    files = {path.as_posix(): write_content(out, path, content) for path, content in contents}
+    write_record(out, unit, files)
+
+
+def make_parts(out, people, plan, jobs, generator, *, atlas):
+    """Make the atlas and people.
+
+    Parameters
+    ----------
+    out : Path
+    people : sequence of Person
+    plan : Plan
+    jobs : int
+        Processes at once.
+    generator : Generator
+    atlas : bool
+        Whether the atlas is made too.
+
+    Yields
+    ------
+    None
+        After each person.
+
+    Raises
+    ------
+    StudyError
+        If a worker is killed, memory runs out, or parameters that were changed turn out to be impossible.
+    """
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    less = "close other programs" if jobs == 1 else f"run the same command with --jobs {jobs - 1}"
+    make = _make_alone if jobs == 1 else _make_in_parallel
+    people = sorted(people, key=lambda person: not person.has_raw_run)  # who takes longest begins, so all end together
+    try:
+        yield from make(out, people, plan, jobs, generator, atlas)
+    except TerminatedWorkerError:
+        raise StudyError(
+            f"A worker process was killed, most likely because memory ran out with {jobs} at once: {less}. It continues"
+            " from the people that are finished."
+        ) from None
+    except MemoryError:
+        raise StudyError(
+            f"Memory ran out with {jobs} at once: {less}. It continues from the people that are finished."
+        ) from None
+    except (ValueError, ArithmeticError, IndexError) as error:
+        if not plan.changes:
+            raise
+        raise StudyError(
+            f"Somebody cannot be simulated with these parameters ({error}): choose values nearer to the default and"
+            " another folder with --out."
+        ) from error
+
+
+def _make_alone(out, people, plan, _jobs, generator, atlas):
+    if atlas:
+        _make_atlas(out, generator)
+    ingredients = generator.load_ingredients(plan.profile) if people else None
+    for person in people:
+        _make_person(out, person, plan, ingredients, generator)
+        yield
+
+
+def _make_in_parallel(out, people, plan, jobs, generator, atlas):
+    """Start the workers, and the atlas in one of them, while this process loads what all people share."""
+    from concurrent.futures import as_completed
+
+    from joblib.externals.loky import get_reusable_executor
+
+    executor = get_reusable_executor(
+        max_workers=jobs, env=dict.fromkeys(THREADS, "1"), initializer=_end_with, initargs=(os.getpid(),)
+    )
+    failed, shared_file = True, ExitStack()
+    try:
+        before = [executor.submit(_make_atlas, out, generator)] if atlas else []
+        shared = shared_file.enter_context(share(out, generator.load_ingredients(plan.profile)))
+        tasks = [executor.submit(_make_shared, out, person, plan, shared, generator) for person in people]
+        for task in as_completed([*before, *tasks]):
+            task.result()
+            if task not in before:
+                yield
+        failed = False
+    finally:
+        executor.shutdown(wait=True, kill_workers=failed)
+        shared_file.close()  # last: Windows does not delete what a process still maps
+
+
+def _make_shared(out, person, plan, shared, generator):
+    _make_person(out, person, plan, shared.load(), generator)
+
+
+def _make_person(out, person, plan, ingredients, generator):
+    """Write all files of one person, then their record, on one thread."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # sums in another order would change the last bit
+        contents = generator.simulate_person(person, plan.profile, ingredients, plan.seed, plan.physics)
+        make_unit(out, f"sub-{person.subject}", contents)
+
+
+def _make_atlas(out, generator):
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        make_unit(out, "atlas", generator.atlas_files())
+
+
+def _end_with(main):
+    """Tie a worker to the process `main`: Ctrl-C is left to that one, and when it ends, be it by kill -9, so do we."""
+    import psutil
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch():
+        while os.getppid() == main and psutil.pid_exists(main):
+            time.sleep(WATCH_EVERY)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
