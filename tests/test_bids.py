@@ -219,17 +219,25 @@ def test_grid_and_code_of_the_mni_run(quick_study):
     assert img.dataobj.slope != 1
 
 
-@pytest.mark.parametrize("denoise", ["simple", "scrubbing"])
+CONFOUND_SETS = {
+    "simple": {"strategy": ["high_pass", "motion", "wm_csf"], "motion": "full", "wm_csf": "basic"},
+    "scrubbing": {"strategy": ["high_pass", "motion", "wm_csf", "scrub"], "scrub": 5, "fd_threshold": 0.5},
+    "combined": {"strategy": ["high_pass", "compcor"], "compcor": "anat_combined", "n_compcor": "all"},
+    "separated": {"strategy": ["high_pass", "compcor"], "compcor": "anat_separated", "n_compcor": "all"},
+    "temporal": {"strategy": ["high_pass", "compcor"], "compcor": "temporal", "n_compcor": "all"},
+    "motion": {"strategy": ["motion", "global_signal"], "motion": "full", "global_signal": "full"},
+}
+
+
+@pytest.mark.parametrize("denoise", CONFOUND_SETS)
 def test_nilearn_accepts_every_confounds_table(quick_study, denoise):
-    options = {
-        "simple": {"strategy": ["high_pass", "motion", "wm_csf"], "motion": "full", "wm_csf": "basic"},
-        "scrubbing": {"strategy": ["high_pass", "motion", "wm_csf", "scrub"], "scrub": 5, "fd_threshold": 0.5},
-    }[denoise]
     layout = open_layout(quick_study)
     for subject in SUBJECTS:
         for space in (MNI, "T1w"):
-            confounds, _ = load_confounds(str(find_run(layout, subject, space=space).bold), **options)
+            bold = str(find_run(layout, subject, space=space).bold)
+            confounds, _ = load_confounds(bold, **CONFOUND_SETS[denoise])
             assert len(confounds) == QUICK.n_volumes
+            assert confounds.shape[1] > 1
             assert np.isfinite(confounds.to_numpy()).all()
 
 

@@ -78,7 +78,7 @@ def sentence(text):
         At most 200 characters and the mark.
     """
     line = shorten(text, LONGEST_PART)
-    return line if line.endswith(("?", "!")) else line.rstrip(".") + "."
+    return line if line.endswith(("?", "!", "...")) else line.rstrip(".") + "."
 
 
 def say(text):

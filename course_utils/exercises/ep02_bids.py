@@ -123,6 +123,10 @@ preprocessed_runs = Exercise(
             asking_for(suffix="bold", desc="preproc", space=MNI),
             "These are the runs in one space only; each run was written in more than one.",
         ),
+        "labels": Wrong(
+            lambda layout: layout.get_subjects(),
+            "These are the labels of people. `get_subjects` says who is there, `get` says which files are.",
+        ),
     },
     known_case=KnownCase(make_toy_layout, TOY_T1W_RUNS + TOY_MNI_RUNS),
     example_inputs=open_course_layout,
@@ -301,6 +305,22 @@ people_per_diagnosis = Exercise(
             lambda participants: participants["gender"].value_counts().to_dict(),
             "This counts another column of the table.",
         ),
+        "to_frame": Wrong(
+            lambda participants: participants["diagnosis"].value_counts().to_frame(),
+            "The counts are right, but `to_frame()` made a table of them. Leave it out: the Series is the answer.",
+        ),
+        "reset_index": Wrong(
+            lambda participants: participants["diagnosis"].value_counts().reset_index(),
+            "The counts are right, but `reset_index()` moved the diagnoses into a column. They should stay the keys.",
+        ),
+        "counts_alone": Wrong(
+            lambda participants: participants["diagnosis"].value_counts().to_list(),
+            "These are the counts, without a word on whose they are. Keep the diagnoses as keys.",
+        ),
+        "column": Wrong(
+            lambda participants: participants["diagnosis"],
+            "This is the right column, one row a person. It is not yet counted.",
+        ),
         "each_column": Wrong(
             lambda participants: participants.groupby("diagnosis").count(),
             "This counts the values in each column, where missing ones do not count. One column is enough.",
@@ -357,6 +377,14 @@ repetition_time = Exercise(
         ),
         "frequency": Wrong(
             lambda bold: 1 / read_t_r(bold), "This is how many volumes fit into one second (Hz): the inverse."
+        ),
+        "whole_sidecar": Wrong(
+            lambda bold: bold.get_metadata(),
+            "This is the whole sidecar, as a dict. Take one value out of it, by its key.",
+        ),
+        "header_sizes": Wrong(
+            lambda bold: read_header(bold)[1],
+            "These are the sizes of a voxel and, last, the repetition time. Asked for is that one value alone.",
         ),
         "duration": Wrong(
             lambda bold: read_t_r(bold) * read_header(bold)[0][3],

@@ -1,5 +1,7 @@
 """Exercises of episode 04: image maths, masks and pictures."""
 
+from dataclasses import dataclass
+
 import nibabel as nib
 import numpy as np
 from nilearn import image
@@ -67,6 +69,11 @@ head_without_brain = Exercise(
         "minus_mask": Wrong(
             _formula("t1w * -mask"),
             "A minus sign changes the ones of the mask and leaves its zeros: the brain is still what is kept.",
+        ),
+        "tilde": Wrong(
+            _formula("t1w * ~mask"),
+            "`~` exchanges True and False. In whole numbers it flips every bit: 0 becomes 255 (or -1), 1 becomes "
+            "254 (or -2). Subtract from 1, or compare with 0.",
         ),
         "mask_subtracted": Wrong(
             _formula("t1w - mask"), "Subtracting the mask makes the brain darker by 1, no more. Masking multiplies."
@@ -211,10 +218,22 @@ def _one_voxel():
     return {"blob_img": _small_image(data, zooms=(1.0, 1.0, 1.0))}
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Shares(Mapping):
+    """Judge a dict; two that both hold a blank among their values are alike, whatever else is in them."""
+
+    def _differs(self, answer, expected):
+        """Compare with a dict that may hold a blank: such a one stands for every answer that is not filled in."""
+        if any(value is ... for value in expected.values()):
+            half_done = isinstance(answer, dict) and any(value is ... for value in answer.values())
+            return None if half_done else "nothing in it is blank."
+        return super()._differs(answer, expected)
+
+
 peak_after_smoothing = Exercise(
     title="What smoothing does to a peak",
     solve=measure_peaks,
-    compare=Mapping(values=Number(rtol=5e-3, unit="share of the peak", between=(0, 1))),
+    compare=_Shares(values=Number(rtol=5e-3, unit="share of the peak", between=(0, 1))),
     hints=[
         "The peak is the highest value of an image. You need it once before smoothing, and once after each smoothing.",
         "`image.smooth_img(blob_img, 4).get_fdata().max()` is the peak after the first. Divide it by the peak before.",
@@ -229,6 +248,14 @@ peak_after_smoothing = Exercise(
             _widened(lambda img: np.array(img.header.get_zooms()[:3])),
             "The kernels are too wide: 4 and 8 were taken as voxels, and a voxel here is larger than 1 mm. "
             "`image.smooth_img` wants mm and knows the size of the voxels.",
+        ),
+        "half_blank": Wrong(
+            lambda blob_img: {4: measure_peaks(blob_img)[4], 8: ...},
+            "Three dots are still in the dict. It needs a number for each of the two widths.",
+        ),
+        "images": Wrong(
+            lambda blob_img: {fwhm: image.smooth_img(blob_img, fwhm) for fwhm in (4, 8)},
+            "These are the smoothed images. Take the highest value of each, and divide it by the peak before.",
         ),
         "smoothed_again": Wrong(
             _smoothed_again,

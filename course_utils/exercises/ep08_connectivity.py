@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from course_utils.atlases import fetch_course_networks
 from course_utils.exercises._compare import Array, Names, Number
 from course_utils.exercises._engine import Exercise, KnownCase, Wrong
 
@@ -60,6 +61,22 @@ one_edge = Exercise(
             lambda connectome, first, second: connectome.loc[first, second] ** 2,
             "This is r squared, the share of variance that the two have in common. Here we ask for r.",
         ),
+        "row": Wrong(
+            lambda connectome, first, second: connectome.loc[first],
+            "This is a whole row: the first region with every other. Give `.loc` a second name, after a comma.",
+        ),
+        "column": Wrong(
+            lambda connectome, first, second: connectome[second],
+            "This is a whole column (or row): the second region with every other. An edge has two names.",
+        ),
+        "two_rows": Wrong(
+            lambda connectome, first, second: connectome.loc[[first, second]],
+            "Names in inner brackets are rows, so these are two whole rows. The second name belongs after a comma.",
+        ),
+        "table_of_one": Wrong(
+            lambda connectome, first, second: connectome.loc[[first], [second]],
+            "The right cell, but inner brackets make a table of it. Without them you get the number.",
+        ),
         "diagonal": Wrong(
             lambda connectome, first, second: connectome.loc[first, first],
             "This is on the diagonal: a region with itself. You need two different names.",
@@ -91,6 +108,14 @@ def count_pairs(n_regions):
     return n_regions * (n_regions - 1) // 2
 
 
+def _nothing_returned(n_regions):
+    _ = count_pairs(n_regions)  # computed, perhaps printed, and lost
+
+
+def _same_for_all(n_regions):
+    return count_pairs(int((fetch_course_networks().lut["index"] != 0).sum()))
+
+
 count_edges = Exercise(
     title="Count the edges",
     solve=count_pairs,
@@ -111,6 +136,19 @@ count_edges = Exercise(
         "with_diagonal": Wrong(
             lambda n_regions: n_regions * (n_regions + 1) // 2,
             "Each pair is counted once, but the diagonal is counted too. A region has no edge with itself.",
+        ),
+        "nothing_returned": Wrong(
+            _nothing_returned,
+            "Your function gives back None. What it computes or prints is lost at its end: `return` hands it over.",
+        ),
+        "same_for_all": Wrong(
+            _same_for_all,
+            "Your function gives the number of this atlas, whatever it is asked. Compute it from `n_regions`, not from "
+            "`connectome`.",
+        ),
+        "not_whole": Wrong(
+            lambda n_regions: n_regions**2 / 2,
+            "This is half of all cells. Half of the diagonal is still in it: leave the diagonal out before you halve.",
         ),
         "neighbours": Wrong(
             lambda n_regions: n_regions - 1,
@@ -146,6 +184,14 @@ mean_edge = Exercise(
         "mean_of_r": Wrong(
             lambda default_edges: default_edges.mean(),
             "This is an average of the r values themselves. Here we ask for their mean in z, brought back to r.",
+        ),
+        "not_averaged": Wrong(
+            lambda default_edges: np.arctanh(default_edges),
+            "These are all edges in z, one by one. Their mean is still to be taken, and to be brought back to r.",
+        ),
+        "there_and_back": Wrong(
+            lambda default_edges: np.tanh(np.arctanh(default_edges)),
+            "From z you went back to r at once, so these are the edges themselves again. Take the mean in between.",
         ),
         "left_in_z": Wrong(
             lambda default_edges: np.arctanh(default_edges).mean(),
@@ -189,6 +235,18 @@ def _regions_two_before(lut, wanted):
     return [names[names.index(name) - 2] for name in wanted]
 
 
+def _names_as_table(lut, wanted):
+    return lut.set_index("index").loc[_labels_read(lut, wanted), ["name"]]
+
+
+def _rows_of_the_table(lut, wanted):
+    return lut[lut["index"].isin(_labels_read(lut, wanted))]
+
+
+def _one_region(lut, wanted):
+    return find_regions_read(lut, wanted)[0]
+
+
 off_by_one = Exercise(
     title="Find the off-by-one",
     solve=find_regions_read,
@@ -211,6 +269,12 @@ off_by_one = Exercise(
             _regions_two_before,
             "One too far. Column 0 belongs to the background, so column number and label number agree.",
         ),
+        "table": Wrong(
+            _names_as_table,
+            "The names are in this table, in a column. Take the column (without `to_frame()` or inner brackets).",
+        ),
+        "rows": Wrong(_rows_of_the_table, "These are the right rows of the atlas. Take their names."),
+        "one_region": Wrong(_one_region, "This is one of the two: `matrix` was read at a row and at a column."),
         "numbers": Wrong(
             _labels_read,
             "These are numbers of labels, and they are the ones that were read. Which regions have them?",
@@ -271,6 +335,16 @@ def _seed_of_the_text(voxels, places, seed_place):
     return correlate_with_seed(voxels, places, (8, -52, 26))
 
 
+def _seed_signal(voxels, places, seed_place):
+    near = np.linalg.norm(places - np.array(seed_place), axis=1) <= 8
+    return voxels[:, near].mean(axis=1)
+
+
+def _near_only(voxels, places, seed_place):
+    near = np.linalg.norm(places - np.array(seed_place), axis=1) <= 8
+    return correlate_with_seed(voxels, places, seed_place)[near]
+
+
 def _volumes_correlated(voxels, places, seed_place):
     return np.corrcoef(voxels)
 
@@ -308,6 +382,12 @@ seed_map = Exercise(
         "seed_of_the_text": Wrong(
             _seed_of_the_text,
             "This is the map of the seed in the posterior cingulate cortex. Move the seed to the new place.",
+        ),
+        "seed_signal": Wrong(
+            _seed_signal, "This is the signal of the seed, one value a volume. Correlate every voxel with it."
+        ),
+        "near_only": Wrong(
+            _near_only, "This map has only the voxels of the seed itself. Correlate it with all columns of `voxels`."
         ),
         "volumes": Wrong(
             _volumes_correlated,
