@@ -4,11 +4,12 @@ import os
 import shutil
 from pathlib import Path
 
+from data_scripts.partial import PARTIAL
 from data_scripts.records import StudyError
 
 # bytes on disk, seen: per voxel and volume of the preprocessed runs (both spaces) and of a raw one, per voxel of the
 # anatomical grid (all images), and tables and truth of a person
-BYTES_PER_SAMPLE, BYTES_PER_RAW_SAMPLE, BYTES_PER_ANAT_VOXEL, BYTES_OF_TABLES = 1.1, 0.8, 3.3, 1.5e6
+BYTES_PER_SAMPLE, BYTES_PER_RAW_SAMPLE, BYTES_PER_ANAT_VOXEL, BYTES_OF_TABLES = 1.0, 0.74, 2.6, 2.2e6
 RESERVE = 1.1  # ask for a tenth more room than was seen to be needed
 TEMPLATE_VOLUME = 193 * 229 * 193  # mm3
 # bytes of memory, seen: of a process that has done its imports; of what all people share, and to make it; of the runs
@@ -16,6 +17,7 @@ TEMPLATE_VOLUME = 193 * 229 * 193  # mm3
 MEMORY_OF_IMPORTS, MEMORY_OF_SHARED, MEMORY_TO_LOAD, MEMORY_TO_LOAD_FINE = 0.16e9, 0.05e9, 0.50e9, 0.45e9
 MEMORY_PER_SAMPLE, MEMORY_OF_RUN, MEMORY_PER_ANAT_VOXEL, MEMORY_OF_ATLAS = 6.7, 0.05e9, 36.0, 0.5e9
 NATIVE_VOLUME = 182 * 240 * 232  # mm3
+UNUSED_ADDRESSES = 0.3e9  # bytes that libraries reserve and never fill
 CGROUPS, OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")  # Linux's limits of containers
 
 
@@ -50,7 +52,7 @@ def require_space(out, profile, people):
     Parameters
     ----------
     out : Path
-        A folder that may not exist yet.
+        A folder that may not exist yet. What an earlier run has begun for these people counts as room.
     profile : Profile
     people : sequence of Person
         Who is still to be made.
@@ -60,12 +62,25 @@ def require_space(out, profile, people):
     StudyError
         If nothing can be written there, or the disk has less room than they are estimated to need; says how much.
     """
-    needed, free = estimate_bytes(profile, people), free_space(out)
+    needed, free = estimate_bytes(profile, people), free_space(out) + _count_begun(out, people)
     if needed > free:
         raise StudyError(
             f"{len(people)} people need about {needed / 1e9:.2f} GB on disk, and {out} has {free / 1e9:.2f} GB free:"
             " make room or choose another folder with --out."
         )
+
+
+def _count_begun(out, people):
+    """Bytes of files that will be written anew, or deleted because they are half written."""
+    begun, total = {f"sub-{person.subject}" for person in people}, 0
+    for path in out.rglob("*"):
+        label, underscore, _ = path.name.partition("_")  # a file; the folder of a person is the label alone
+        if PARTIAL.fullmatch(path.name) or (underscore and label in begun):
+            try:
+                total += path.stat().st_size
+            except FileNotFoundError:
+                continue  # another run has finished it just now
+    return total
 
 
 def free_space(folder):
@@ -175,11 +190,22 @@ def available_memory():
     Returns
     -------
     int
-        Bytes. In a container, such as those of hubs, what its limit leaves if that is less than the machine has.
+        Bytes. In a container, such as those of hubs, what its limit leaves if that is less than the machine has; the
+        same for the limit that `ulimit -v` and some batch systems set.
     """
     import psutil
 
-    return min(psutil.virtual_memory().available, *_left_in_containers())
+    return min(psutil.virtual_memory().available, _left_of_addresses(), *_left_in_containers())
+
+
+def _left_of_addresses():
+    """What a limit on addresses leaves. Where it leaves too little, OpenBLAS waits without end while it is imported."""
+    try:
+        import resource
+    except ImportError:
+        return 2**63  # Windows
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return 2**63 if limit == resource.RLIM_INFINITY else limit - UNUSED_ADDRESSES
 
 
 def _left_in_containers():

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import namedtuple
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -450,6 +451,16 @@ def test_too_little_room_is_said_beforehand(tmp_path, monkeypatch):
     assert digest_tree(tmp_path) == {}
 
 
+def test_what_was_begun_counts_as_room(copy):
+    """Files of people who are not finished are written anew, and half files are deleted."""
+    people = make_pairs(2, 2026)
+    used = sum(path.stat().st_size for path in copy.rglob("sub-59002_*"))
+    (copy / "sub-59002/anat/.sub-59002_T1w.nii.gz.4711.part").write_bytes(b"x" * 1000)
+    assert resources._count_begun(copy, people[3:]) == used + 1000
+    assert resources._count_begun(copy, []) == 1000
+    assert resources._count_begun(copy / "nowhere", people) == 0
+
+
 @pytest.mark.parametrize("after", [10, 3_000, 60_000, 150_000])
 def test_full_disk(tmp_path, whole, monkeypatch, after):
     """Writing fails after so many bytes; what was finished before stays, and the rest is made when there is room."""
@@ -549,6 +560,16 @@ def test_processes_are_as_many_as_memory_allows(monkeypatch, free, jobs):
     monkeypatch.setattr(resources, "available_memory", lambda: int(free))
     assert resources.choose_jobs(PROFILES["course"], 20) == jobs
     assert resources.choose_jobs(PROFILES["course"], 1) == 1
+
+
+def test_limit_of_addresses_counts(tmp_path):
+    """Such as `ulimit -v`, which batch systems set: said at once, where OpenBLAS would wait without end."""
+    limit = partial(resource.setrlimit, resource.RLIMIT_AS, (450_000_000, 450_000_000))
+    result = run_cli("simulate", "--profile", "quick", "--out", tmp_path / "s", preexec_fn=limit)
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "GB of memory, and 0.15 GB are free" in result.stderr
+    assert not (tmp_path / "s").exists()
 
 
 def test_longer_runs_and_finer_grids_need_more():

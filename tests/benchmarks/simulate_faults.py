@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from data_scripts.folder import LOCK
@@ -212,19 +213,16 @@ def break_files(bench):
 
 
 def starve(bench):
-    """Too little memory: one sentence, nothing wrong on disk."""
+    """Too little memory: one sentence beforehand, nothing on disk."""
     start, problems, out = time.monotonic(), [], bench.folder / "starved"
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_AS, (450_000_000, 450_000_000))
-
-    for jobs in (1, 2):
-        code, said = bench.simulate(out, "--jobs", jobs, preexec_fn=limit)
-        problems += [] if code == 1 and "emory ran out" in said.strip().splitlines()[-1] else [f"--jobs {jobs}: {said}"]
-        problems += bench.judge(out)
-    code, said = bench.simulate(out)
-    problems += [said] if code else bench.judge_whole(out)
-    bench.row("450 MB of address space, then enough", "2 starts", problems, start)
+    for megabytes in (300, 450, 700):
+        for jobs in (1, 2):
+            limits = (megabytes * 1_000_000,) * 2
+            limit = partial(resource.setrlimit, resource.RLIMIT_AS, limits)
+            code, said = bench.simulate(out, "--jobs", jobs, preexec_fn=limit)
+            fine = code == 1 and "GB of memory" in said and len(said.strip().splitlines()) == 1 and not out.exists()
+            problems += [] if fine else [f"{megabytes} MB, --jobs {jobs}: {said}"]
+    bench.row("300, 450 and 700 MB of address space", "6 starts", problems, start)
 
 
 def mount(folder, options):
