@@ -407,7 +407,7 @@ def test_forged_archive_that_is_right(tmp_path):
 @pytest.mark.parametrize(
     ("second", "says"),
     [
-        (header("/tmp/c.txt", 3), "would not stay in its folder"),
+        (header("/c.txt", 3), "would not stay in its folder"),
         (header("../c.txt", 3), "would not stay in its folder"),
         (header("b/../../c.txt", 3), "would not stay in its folder"),
         (header("b\\c.txt", 3), "unusual name"),
