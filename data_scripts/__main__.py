@@ -15,6 +15,7 @@ from data_scripts.study_file import EXAMPLE
 from data_scripts.unpack import unpack
 
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
+CONTINUE = {"simulate", "unpack", "replicate"}  # these go on from what an earlier run has finished
 FOLDER = "$COURSE_DATA/simulated or data/simulated"
 EXAMPLE_HELP = "\b\nA FILE for --parameters, every line of which may be left out:\n\n\b\n" + "\n".join(
     f"  {line}" if line else "\n\b" for line in EXAMPLE.splitlines()
@@ -139,6 +140,22 @@ def _report(path, out, jobs):
     click.echo(f"The report is written: {write_report(Study('simulated', root), out, jobs)}")
 
 
+@_cli.command("seeds")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="CSV file.  [default: the one that the report shows]")
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes at once.")
+def _seeds(folders, out, jobs):
+    """Measure the studies in FOLDERS, alike but for their seeds, and renew the table that the report shows."""
+    for folder in folders:
+        read_manifest(folder)  # says so if there is no study
+    from course_utils.dataset import Study
+    from data_scripts.report import SEEDS, write_seeds
+
+    table = write_seeds([Study("simulated", folder) for folder in folders], out or SEEDS, jobs)
+    outside = int((~table["in_range"]).sum())
+    click.echo(f"{len(folders)} studies, {outside} of {len(table)} figures out of range: {out or SEEDS}")
+
+
 @_cli.command("replicate")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
@@ -146,10 +163,10 @@ def _report(path, out, jobs):
 )
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes at once.")
 def _replicate(folder, studies, jobs):
-    """Draw many studies of the course's design into FOLDER and renew the table that the course reads."""
+    """Draw many studies of the course's design into FOLDER and renew the files that the course reads."""
     from data_scripts.replicates import TABLE, judge_replicates, simulate_replicates, write_replicates
 
-    write_replicates(judge_replicates(simulate_replicates(folder, studies, jobs=jobs, progress=True), jobs=jobs))
+    write_replicates(*judge_replicates(simulate_replicates(folder, studies, jobs=jobs, progress=True), jobs=jobs))
     click.echo(f"{studies} studies with the planted difference and {studies} without: {TABLE}")
 
 
@@ -165,7 +182,9 @@ def main():
     except click.ClickException as error:
         message, code = error.format_message(), error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        message, code = "Interrupted. The same command continues from what is finished.", INTERRUPTED
+        continues = CONTINUE.intersection(sys.argv[1:2])
+        message = f"Interrupted. The same command {'continues from what is finished' if continues else 'starts anew'}."
+        code = INTERRUPTED
     else:
         return
     print(f"Error: {message}", file=sys.stderr)

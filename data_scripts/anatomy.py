@@ -6,6 +6,7 @@ import numpy as np
 
 from data_scripts.fields import Deformation, Grid, Sampler, bounding_box, smooth_noise
 from data_scripts.motion import rotation_matrix
+from data_scripts.packed import ONE
 
 BRAIN_CENTRE = np.array([0.0, -18.0, 8.0])  # mm, MNI
 BOX_CENTRE = np.array([0.0, -10.0, -12.0])  # mm, MNI: middle of a T1w box that holds head and upper neck
@@ -259,13 +260,14 @@ def simulate_anatomicals(params, ingredients, grid, transform, *, with_raw, rng)
     -------
     Anatomicals
     """
-    sampler = Sampler(grid, transform)
-    pulled = sampler.pull(list(ingredients.tissues.values()), ingredients.tissue_grid)
-    shares = {name: np.rint(p, out=p).astype(np.uint8) for name, p in zip(ingredients.tissues, pulled, strict=True)}
+    pulled = ingredients.anatomy.pull(Sampler(grid, transform))
+    clean = pulled.pop("t1w").astype(np.float32)
+    clean *= np.float32(params.t1w_scale / ONE)
+    total = pulled["grey"] + pulled["white"] + pulled["csf"]  # of 100 % in all, so they fit 16 bits
+    mask = total > 50 * ONE
+    del total
+    shares = {name: ((share + ONE // 2) // ONE).astype(np.uint8) for name, share in pulled.items()}
     del pulled
-    (clean,) = sampler.pull([ingredients.head], ingredients.head_grid, beyond=60.0)
-    mask = shares["grey"].astype(np.int16) + shares["white"] + shares["csf"] > 50
-    clean *= np.float32(params.t1w_scale)
     noise = rng.standard_normal(grid.shape, dtype=np.float32)
     noise *= np.float32(params.t1w_noise)
     apart = np.array(grid.shape) / 4

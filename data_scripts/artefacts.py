@@ -6,7 +6,7 @@ from data_scripts.fields import smooth_noise
 
 LAGS = np.arange(-4.0, 5.5, 1.0)  # s; local lags of the slow response are interpolated between these
 SPIN_TAPS = (0.8, 1.0, 0.15)  # loss in the volume of a movement and in the next two: one or two TRs
-N_SPIN_PATTERNS = 8
+SPIN_SCALES = (40.0, 34.0) * 12  # mm, of each smooth pattern of loss: near voxels lose alike, far ones do not
 
 
 class Maps:
@@ -228,10 +228,11 @@ def _moving_distortion(params, maps, motion, gradients):
     return courses, np.stack([gradients[1] * near * (1 + 0.3 * maps.noise(20)) for _ in range(3)])
 
 
-def _spin_history(params, maps, motion, gradients, *, rng):
+def _spin_history(params, maps, motion, *, rng):
     """Signal lost because tissue moves to where it has not been excited for long; gone after one or two volumes.
 
-    The whole head loses some; smooth patterns and slices lose or gain, differently at each movement.
+    The whole head loses some; smooth patterns and slices lose or gain, differently at each movement. It is these
+    patterns that let motion raise the correlation of near regions more than that of far ones.
 
     Returns
     -------
@@ -247,14 +248,11 @@ def _spin_history(params, maps, motion, gradients, *, rng):
         """Let each loss last into the next volumes."""
         return np.convolve(values, SPIN_TAPS)[:n_volumes]
 
-    edges = np.linalg.norm(gradients, axis=0)
-    edges = edges / edges.mean()
     courses = [spread(size)]
     change = [-params.spin_history / 100 * (maps.grey + 0.4 * maps.white + 1.1 * maps.csf) * (1 + 0.3 * maps.noise(12))]
-    for pattern in range(N_SPIN_PATTERNS):
+    for scale in SPIN_SCALES:
         courses.append(spread(size * rng.standard_normal(n_volumes)))
-        weight = (0.8, 1.5 * edges, 1.5)[pattern % 3]
-        change.append(params.spin_variability / 100 * weight * maps.noise((26, 18, 11)[pattern % 3]))
+        change.append(params.spin_variability / 100 * maps.noise(scale))
     thickness = maps.baseline.grid.zooms[2]
     bands = np.sin(np.pi * maps.pick(maps.baseline.slice_position) / thickness + 0.3)  # every other slice
     courses.append(spread(size * rng.standard_normal(n_volumes)))
@@ -294,7 +292,7 @@ def simulate_artefacts(physics, baseline, traces, motion, mean_fd, t_r, *, rng):
         _displacement_left(physics.motion, maps, motion, gradients),
         _interpolation_blur(physics.motion, maps, motion),
         _moving_distortion(physics.motion, maps, motion, gradients),
-        _spin_history(physics.motion, maps, motion, gradients, rng=rng),
+        _spin_history(physics.motion, maps, motion, rng=rng),
     ]
     courses = np.concatenate([c for c, _ in causes], 1).astype(np.float32)
     return courses, np.concatenate([m for _, m in causes]).astype(np.float32)

@@ -7,6 +7,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from data_scripts.baseline import Baseline, approach_to_steady_state
+from data_scripts.fields import bounding_box
 
 LONGEST_APPROACH = 6  # volumes after which magnetisation is in its steady state
 
@@ -186,14 +187,18 @@ class Noise:
     """
 
     def __init__(self, params, baseline, *, rng):
-        self._rng, self._weight, self._shape = rng, params.noise_kernel, baseline.grid.shape
-        self._active = baseline.active
+        self._rng, self._weight = rng, params.noise_kernel
+        seen = baseline.intensity > 0
+        box = bounding_box(seen)
+        self._shape = seen[box].shape
+        self._active = np.flatnonzero(seen[box])
         x, y, z = baseline.grid.axes()
         far = np.exp(-0.5 * ((x / 45) ** 2 + ((y + 18) / 55) ** 2 + ((z - 5) / 45) ** 2))
         wanted = params.intensity / params.thermal_tsnr * (0.85 + 0.35 * far)
-        self.level = np.broadcast_to(wanted, self._shape).ravel()[self._active].astype(np.float32)
+        self.level = np.broadcast_to(wanted, seen.shape)[box].ravel()[self._active].astype(np.float32)
         # white noise of SD 1 comes out of the kernel with this SD
-        self._kernel_sd = (1 - 4 * self._weight + 6 * self._weight**2) ** 1.5
+        kernel_sd = (1 - 4 * self._weight + 6 * self._weight**2) ** 1.5
+        self._factor = self.level / np.float32(kernel_sd)
 
     def draw(self):
         """Draw the noise of one volume.
@@ -204,7 +209,8 @@ class Noise:
         """
         white = self._rng.standard_normal(self._shape, dtype=np.float32)
         smooth = _smooth_neighbours(white, self._weight).ravel()[self._active]
-        return smooth * (self.level / np.float32(self._kernel_sd))
+        smooth *= self._factor
+        return smooth
 
 
 def to_image(values, active, shape, slope):

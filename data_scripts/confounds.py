@@ -52,16 +52,16 @@ def compute_dvars(series):
         The first of each is NaN. `dvars` is in units of a thousandth of the median intensity; `std_dvars` is
         relative to what noise of the voxels' SD and lag-1 autocorrelation would give.
     """
-    scaled = series * np.float32(1000 / np.median(series))
-    lower, upper = (int(np.floor(q * (len(scaled) - 1))) for q in (0.25, 0.75))
-    ordered = np.partition(scaled.T, (lower, upper), axis=1)
+    scaled = np.ascontiguousarray(series.T)  # a voxel's values lie side by side: quantiles are found faster
+    scaled *= np.float32(1000 / np.median(series))
+    lower, upper = (int(np.floor(q * (len(series) - 1))) for q in (0.25, 0.75))
+    ordered = np.partition(scaled, (lower, upper), axis=1)
     sd = (ordered[:, upper] - ordered[:, lower]) / 1.349
-    scaled = scaled[:, sd > 0]
-    sd = sd[sd > 0]
-    steps = np.diff(scaled, axis=0)
-    dvars = np.sqrt(np.mean(np.square(steps), axis=1, dtype=float))
-    scaled -= scaled.mean(0)
-    lagged = np.einsum("tv,tv->v", scaled[1:], scaled[:-1]) / np.einsum("tv,tv->v", scaled, scaled)
+    scaled, sd = scaled[sd > 0], sd[sd > 0]
+    steps = np.diff(scaled, axis=1)
+    dvars = np.sqrt(np.einsum("vt,vt->t", steps, steps, dtype=float) / len(scaled))
+    scaled -= scaled.mean(1, keepdims=True)
+    lagged = np.einsum("vt,vt->v", scaled[:, 1:], scaled[:, :-1]) / np.einsum("vt,vt->v", scaled, scaled)
     expected = np.mean(np.sqrt(2 * (1 - lagged)) * sd)
     first = [np.nan]
     return np.concatenate([first, dvars]), np.concatenate([first, dvars / expected])

@@ -18,7 +18,6 @@ POSITIVE = {
 RANGES = {"networks": {"wobble": (14, 10_000)}, "neural": {"neighbours": (2, 100)}}
 SIGNED = {"networks": ("age_effect",)}  # may be negative though the default is not
 AT_MOST = {"fraction": 1.0, "correlation": 1.0, "variance": 1.0}  # by unit
-HIGHEST_LOADING = 0.90  # people's default-mode loadings end here, see networks.draw_default_loading
 
 
 class BadConstant(ValueError):
@@ -139,10 +138,11 @@ def check_together(physics):
     networks, motion = physics.networks, physics.motion
     for name in ("default_controls", "default_patients"):
         loading = getattr(networks, name)
-        if not networks.default_shared <= loading <= HIGHEST_LOADING:
+        if not networks.default_shared <= loading <= networks.default_highest:
             raise BadConstant(
                 f"physics.networks.{name} would be {loading:g}; it must be between {networks.default_shared:g}"
-                f" (default_shared) and {HIGHEST_LOADING:g}: choose a smaller effect."
+                f" (default_shared) and {networks.default_highest:g}"
+                " (default_highest): choose a smaller effect."
             )
     low, high = motion.fd_limits
     if low > high:

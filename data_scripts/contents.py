@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from course_utils.layout import MNI, bids_path
-from data_scripts.fields import interpolation_matrix
+from data_scripts.fields import Sampler, interpolation_matrix
 from data_scripts.images import MNI_CODE, SCANNER_CODE, Volume
 
 DERIVATIVES = Path("derivatives", "fmriprep")
@@ -143,7 +143,8 @@ def resample_to_native(series, run_grid, mask, native, head):
     series : ndarray of int16, shape (n_volumes, *native.shape)
     mask : ndarray of uint8, shape native.shape
     """
-    matrix = interpolation_matrix(head.native_to_mni(native.points()), run_grid)
+    places = [slab.reshape(3, -1).T for slab in Sampler(native, head.native_to_mni).slices()]
+    matrix = interpolation_matrix(np.concatenate(places), run_grid)
     resampled = np.empty((len(series), *native.shape), np.int16)
     for volume, result in zip(series, resampled, strict=True):
         result[...] = np.rint(matrix @ volume.ravel().astype(np.float32)).reshape(native.shape)

@@ -125,13 +125,32 @@ def stretch_matrix(n_out, n_in):
     return np.maximum(0, 1 - np.abs(position[:, None] - np.arange(n_in))).astype(np.float32)
 
 
+def expand(lattice, matrices):
+    """Multiply a lattice by one matrix along each axis.
+
+    Parameters
+    ----------
+    lattice : ndarray of float32, shape (k0, k1, k2)
+    matrices : sequence of ndarray of float32, shapes (n0, k0), (n1, k1), (n2, k2)
+        Such as `stretch_matrix` gives. The first is mostly zeros.
+
+    Returns
+    -------
+    ndarray of float32, shape (n0, n1, n2)
+    """
+    first, second, third = matrices
+    planes = second @ (lattice @ third.T)
+    whole = sparse.csr_array(first) @ planes.reshape(len(planes), -1)
+    return whole.reshape(len(first), *planes.shape[1:])
+
+
 def smooth_noise(shape, knots_apart, *, rng):
     """Draw a smooth random field of mean 0 and SD 1.
 
     Parameters
     ----------
     shape : tuple of int
-        Of the result.
+        Of the result, three axes.
     knots_apart : float or tuple of float
         Distance between the knots of the field, in voxels, along each axis: the larger, the smoother.
     rng : numpy.random.Generator
@@ -140,17 +159,20 @@ def smooth_noise(shape, knots_apart, *, rng):
     -------
     ndarray of float32
     """
-    apart = np.broadcast_to(np.maximum(knots_apart, 1.0), len(shape))
+    apart = np.broadcast_to(np.maximum(knots_apart, 1.0), 3)
     counts = [int(np.ceil(n / step)) + 3 for n, step in zip(shape, apart, strict=True)]
-    field = rng.standard_normal(counts, dtype=np.float32)
-    for axis, (n, step) in enumerate(zip(shape, apart, strict=True)):
+    heights = rng.standard_normal(counts, dtype=np.float32)
+    bumps = []
+    for n, step, n_knots in zip(shape, apart, counts, strict=True):
         position = np.arange(n) / step + 1
         # quadratic bumps, wide enough to overlap: no kink shows at the knots
-        weights = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(field.shape[axis])) / 1.6) ** 2
-        weights = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
-        field = np.moveaxis(np.tensordot(weights, field, (1, axis)), 0, axis)
-    field -= field.mean()
-    return np.ascontiguousarray(field / field.std())
+        weights = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(n_knots)) / 1.6) ** 2
+        bumps.append((weights / weights.sum(1, keepdims=True)).astype(np.float32))
+    # mean and SD of the field, before it is made: the weights of a voxel sum to 1
+    heights -= expand(heights, [weights.mean(0, keepdims=True) for weights in bumps]).item()
+    squares = np.vdot(heights, expand(heights, [weights.T @ weights for weights in bumps]))
+    heights /= np.sqrt(squares / np.prod(shape))
+    return expand(heights, bumps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +224,7 @@ class Deformation:
 
 
 class Sampler:
-    """The places, in another space, of every voxel of a grid; made slab by slab, so that memory stays flat.
+    """The places, in another space, of every voxel of a grid; made slice by slice, so that memory stays flat.
 
     Parameters
     ----------
@@ -223,21 +245,32 @@ class Sampler:
             np.meshgrid(*[np.linspace(0, n - 1, m) for n, m in zip(grid.shape, counts, strict=True)], indexing="ij"), -1
         ).reshape(-1, 3)[:, ::-1]
         placed = transform(knots @ grid.affine[:3, :3].T + grid.affine[:3, 3])
-        stretch_z, stretch_y, stretch_x = (stretch_matrix(n, m) for n, m in zip(grid.shape, counts, strict=True))
-        self.stretch_z = stretch_z
-        self.planes = []
-        for axis in range(3):
-            lattice = placed[:, axis].reshape(counts).astype(np.float32)
-            plane = np.tensordot(np.tensordot(lattice, stretch_y, (1, 1)), stretch_x, (1, 1))
-            self.planes.append(np.ascontiguousarray(plane))
+        matrices = [stretch_matrix(n, m) for n, m in zip(grid.shape, counts, strict=True)]
+        self._between = matrices[0]
+        same = np.eye(counts[0], dtype=np.float32)
+        lattices = np.ascontiguousarray(placed.T, np.float32).reshape(3, *counts)
+        self._planes = np.stack([expand(lattice, [same, *matrices[1:]]) for lattice in lattices])
 
-    def _slabs(self, thickness=16):
-        """Go through the grid: a slice along z, and the places (3, n, ny, nx) of its voxels in mm."""
-        for first in range(0, self.grid.shape[0], thickness):
-            rows = slice(first, min(first + thickness, self.grid.shape[0]))
-            yield rows, np.stack([np.tensordot(self.stretch_z[rows], plane, (1, 0)) for plane in self.planes])
+    def slices(self, factors=(1, 1, 1), offsets=(0, 0, 0)):
+        """Go through the grid along z.
 
-    def pull(self, images, source, beyond=0.0):
+        Parameters
+        ----------
+        factors, offsets : sequence of float, shape (3,)
+            What a place in mm, along x, y, z, is multiplied by and what is added then.
+
+        Yields
+        ------
+        ndarray of float32, shape (3, ny, nx)
+            Places of the voxels of one slice along x, y, z.
+        """
+        scale, shift = (np.asarray(a, np.float32)[:, None, None, None] for a in (factors, offsets))
+        planes = self._planes * scale + shift
+        for weights in self._between:
+            knots = np.flatnonzero(weights)
+            yield sum(weights[knot] * planes[:, knot] for knot in knots)
+
+    def pull(self, images, source):
         """Interpolate images, trilinearly, that lie on one aligned grid.
 
         Parameters
@@ -245,8 +278,6 @@ class Sampler:
         images : list of ndarray, shape source.shape
         source : Grid
             Aligned with the axes of space.
-        beyond : float
-            So many mm below the source its lowest slice is repeated.
 
         Returns
         -------
@@ -254,22 +285,15 @@ class Sampler:
             Zero outside the source.
         """
         results = [np.zeros(self.grid.shape, np.float32) for _ in images]
-        scale, offset = np.diag(source.affine)[:3].astype(np.float32), source.affine[:3, 3].astype(np.float32)
-        for rows, places in self._slabs():
-            inside = np.ones(places.shape[1:], bool)
-            for axis, n in enumerate(source.shape[::-1]):
-                places[axis] -= offset[axis]
-                places[axis] /= scale[axis]
-                if axis == 2 and beyond:
-                    low = (places[2] < 0) & (places[2] > -beyond / scale[2])
-                    places[2][low] = 0
-                inside &= (places[axis] > -1) & (places[axis] < n)
-            box = bounding_box(inside)
+        factors = 1 / np.diag(source.affine)[:3]
+        for row, places in enumerate(self.slices(factors, -source.affine[:3, 3] * factors)):
+            ends = np.array(source.shape[::-1])[:, None, None]
+            box = bounding_box(((places > -1) & (places < ends)).all(0))
             if box is None:
                 continue
             where = np.ascontiguousarray(places[(slice(None), *box)][::-1])
             for image, result in zip(images, results, strict=True):
-                result[rows][box] = ndimage.map_coordinates(
+                result[row][box] = ndimage.map_coordinates(
                     image, where, output=np.float32, order=1, mode="constant", prefilter=False
                 )
         return results

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from scipy import ndimage
 
-from data_scripts.fields import smooth_noise, stretch_matrix
+from data_scripts.fields import expand, smooth_noise, stretch_matrix
 
 
 @dataclass(frozen=True)
@@ -76,33 +76,50 @@ def _distance_to_skull(mask, grid):
     distance = ndimage.distance_transform_edt(~hull) - ndimage.distance_transform_edt(hull)
     distance = (distance * spacing)[pad:-pad, pad:-pad, pad:-pad].astype(np.float32)
     distance = ndimage.gaussian_filter(distance, 1.4 / spacing)
-    for axis, n in enumerate(grid.shape):
-        matrix = stretch_matrix(n, distance.shape[axis])
-        distance = np.moveaxis(np.tensordot(matrix, distance, (1, axis)), 0, axis)
-    return np.ascontiguousarray(distance)
+    return expand(distance, [stretch_matrix(n, m) for n, m in zip(grid.shape, distance.shape, strict=True)])
 
 
 def _shells(labels, depth, axes, noise):
-    """Skull and scalp: layers by distance from the brain's hull. Returns the depth at which bone and scalp end."""
-    x, y, z = axes
-    broad = noise("broad")
+    """Skull and scalp: layers by distance from the brain's hull. Returns the depth at which bone ends."""
+    broad, uneven = noise("broad"), noise("middle")
+    outer = np.empty_like(depth)
+    for rows in _slabs(labels):
+        here, layer = labels[rows], depth[rows]
+        fluid, bone, scalp = _layers(axes, rows, broad[rows], uneven[rows])
+        outer[rows] = fluid + bone
+        skin = outer[rows] + scalp
+        here[layer <= skin] = CODE["fat"]
+        here[(layer <= skin) & (layer > skin - 1.6)] = CODE["skin"]
+        here[(layer <= outer[rows] + 0.62 * scalp) & (scalp > 7.5)] = CODE["muscle"]
+        here[layer <= outer[rows]] = CODE["bone"]
+    del uneven
+    fine = noise("fine")
+    for rows in _slabs(labels):
+        here, layer = labels[rows], depth[rows]
+        fluid, bone, _ = _layers(axes, rows, broad[rows])
+        spongy = np.abs(layer - fluid - 0.5 * bone) < 0.24 * bone * np.clip(0.75 + 0.4 * fine[rows], 0, 1.2)
+        here[spongy] = CODE["marrow"]
+        here[layer <= fluid] = CODE["fluid"]
+    return outer
+
+
+def _slabs(labels, thickness=16):
+    """Slices along z: what is computed voxel by voxel needs little memory then."""
+    return [slice(first, first + thickness) for first in range(0, len(labels), thickness)]
+
+
+def _layers(axes, rows, broad, uneven=None):
+    """Thickness of fluid, bone and (if its noise is given) scalp in a slab."""
+    x, y, z = axes[0], axes[1], axes[2][rows]
     fluid = np.float32(1.3) + np.float32(0.35) * broad
     bone = np.float32(6.0) + np.float32(1.2) * broad + 2.5 * np.exp(-(((y + 92) / 28) ** 2) - ((z + 22) / 24) ** 2)
+    if uneven is None:
+        return fluid, bone, None
     temple = np.exp(-(((y - 8) / 30) ** 2) - ((z + 4) / 32) ** 2) * np.clip(np.abs(x) / 70 - 0.6, 0, 1)
-    scalp = 5.0 + 0.6 * noise("middle") + 6 * temple + 4 * np.clip(-(z + 20) / 30, 0, 1.5)
-    outer = fluid + bone
-    skin = outer + scalp
-    labels[depth <= skin] = CODE["fat"]
-    labels[(depth <= skin) & (depth > skin - 1.6)] = CODE["skin"]
-    labels[(depth <= outer + 0.62 * scalp) & (scalp > 7.5)] = CODE["muscle"]
-    labels[depth <= outer] = CODE["bone"]
-    middle = np.abs(depth - fluid - 0.5 * bone) < 0.24 * bone * np.clip(0.75 + 0.4 * noise("fine"), 0, 1.2)
-    labels[middle] = CODE["marrow"]
-    labels[depth <= fluid] = CODE["fluid"]
-    return outer, skin
+    return fluid, bone, 5.0 + 0.6 * uneven + 6 * temple + 4 * np.clip(-(z + 20) / 30, 0, 1.5)
 
 
-def _face_and_neck(labels, depth, axes, noise, bone_end, skin_end, step):
+def _face_and_neck(labels, depth, axes, noise, bone_end, step):
     """Soft tissue below the skull: skin, fat under it, bundles of muscle with fat between."""
     x, y, z = axes
     flare = np.clip((z + 66) / 40, 0, 1) ** 2
@@ -112,22 +129,24 @@ def _face_and_neck(labels, depth, axes, noise, bone_end, skin_end, step):
     nose = _ellipsoid(axes, (0, 92, -60), (12, 15, 20)) < 1
     soft = (neck | face | jaw | nose) & (depth > bone_end)
     thin = max(1, round(float(2 / step)))
-    whole = (soft | (depth <= skin_end))[::thin, ::thin, ::thin]
+    whole = (soft | (labels != CODE["air"]))[::thin, ::thin, ::thin]
+    del neck, face, jaw, nose
     inward = ndimage.distance_transform_edt(np.pad(whole, ((0, 0), (1, 1), (1, 1)))).astype(np.float32)
     inward = inward[:, 1:-1, 1:-1] * step * thin
-    for axis, n in enumerate(labels.shape):
-        inward = np.moveaxis(np.tensordot(stretch_matrix(n, inward.shape[axis]), inward, (1, axis)), 0, axis)
-    septum = (np.abs(noise("strands")) < 0.07) | (np.abs(noise("strands2") + 0.3) < 0.07)
-    labels[soft] = np.where(septum, CODE["fat"], CODE["muscle"])[soft]
-    labels[soft & (inward < 7 + 1.2 * noise("middle"))] = CODE["fat"]
-    labels[soft & (inward < 2.5)] = CODE["skin"]
+    inward = expand(inward, [stretch_matrix(n, m) for n, m in zip(labels.shape, inward.shape, strict=True)])
+    inward = inward[soft]
+    septum = (np.abs(noise("strands")[soft]) < 0.07) | (np.abs(noise("strands2")[soft] + 0.3) < 0.07)
+    flesh = np.where(septum, CODE["fat"], CODE["muscle"])
+    flesh[inward < 7 + 1.2 * noise("middle")[soft]] = CODE["fat"]
+    flesh[inward < 2.5] = CODE["skin"]
+    labels[soft] = flesh
 
 
 def _skull_base(labels, depth, axes, fine, bone_end):
     """Bone between brain and face, air spaces, eyes, ears, spine."""
     x, y, z = axes
     base = (depth > 0) & (depth < bone_end + 5 + 2 * fine) & (z < -20) & (np.abs(x) < 55) & (y > -70)
-    labels[base] = np.where(fine > 0.5, CODE["marrow"], CODE["bone"])[base]
+    labels[base] = np.where(fine[base] > 0.5, CODE["marrow"], CODE["bone"])
     cells = fine > -1.4
     for centre, radii in (
         ((0, 56, -58), (13, 24, 26)),
@@ -150,7 +169,7 @@ def _skull_base(labels, depth, axes, fine, bone_end):
         labels[(eye < 0.8) & (depth > 0.5)] = CODE["vitreous"]
         labels[_ellipsoid(axes, (34 * side, 74, -38), (4.5, 2.3, 4.5)) < 1] = CODE["sclera"]
         mastoid = (_ellipsoid(axes, (50 * side, -24, -38), (13, 15, 16)) < 1) & (depth > 0.5)
-        labels[mastoid] = np.where(fine > 0.2, CODE["bone"], CODE["air"])[mastoid]
+        labels[mastoid] = np.where(fine[mastoid] > 0.2, CODE["bone"], CODE["air"])
         labels[(_ellipsoid(axes, (64 * side, -20, -34), (14, 3, 3)) < 1) & (depth > 0.5)] = CODE["air"]
         labels[(_ellipsoid(axes, (84 * side, -24, -28), (5, 15, 24)) < 1) & (labels == CODE["air"])] = CODE["skin"]
     _spine(labels, depth, axes)
@@ -205,11 +224,12 @@ def synthesize_head(brain, mask, grid, *, rng):
     noise = partial(_head_noise, grid, seeds)
 
     labels = np.zeros(grid.shape, np.uint8)
-    bone_end, skin_end = _shells(labels, depth, axes, noise)
-    _face_and_neck(labels, depth, axes, noise, bone_end, skin_end, step)
-    del skin_end
-    _skull_base(labels, depth, axes, noise("fine"), bone_end)
-    del depth, bone_end
+    bone_end = _shells(labels, depth, axes, noise)
+    _face_and_neck(labels, depth, axes, noise, bone_end, step)
+    fine = noise("fine")
+    for rows in _slabs(labels):
+        _skull_base(labels[rows], depth[rows], (*axes[:2], axes[2][rows]), fine[rows], bone_end[rows])
+    del depth, bone_end, fine
     return _paint(brain, mask, labels, upper, noise, step), labels
 
 

@@ -107,7 +107,9 @@ def draw_default_loading(params, diagnosis, *, rng):
     float
     """
     mean = {"CONTROL": params.default_controls, "SCHZ": params.default_patients}[diagnosis]
-    return float(np.clip(mean + params.default_sd * rng.standard_normal(), params.default_shared, 0.90))
+    return float(
+        np.clip(mean + params.default_sd * rng.standard_normal(), params.default_shared, params.default_highest)
+    )
 
 
 def node_covariance(params, centres, networks, matrix, loadings, default_loading):

@@ -228,6 +228,7 @@ class Networks:
     default_sd: float = constant(
         0.15, "1", "choice: between people; makes the planted effect about d = 1.4 in the population"
     )
+    default_highest: float = constant(0.90, "fraction", "choice: people's default-mode loadings end here")
     local: float = constant(0.17, "variance", "choice: share of a node's variance that near neighbours have in common")
     local_scale: float = constant(14.0, "mm", "choice: Gaussian fall-off of the local term")
     arousal: float = constant(
@@ -326,13 +327,14 @@ class Motion:
         "choice: mean signal loss; Friston et al. 1996, Magn Reson Med 35:346",
     )
     spin_variability: float = constant(
-        0.60,
+        0.20,
         "percent / mm of FD",
-        "choice: smooth patterns that differ between movements",
+        "choice: each of the smooth patterns that differ between movements; Satterthwaite et al. 2012, NeuroImage "
+        "60:623, Power et al. 2012, NeuroImage 59:2142: motion raises short-distance correlation most",
     )
     spin_saturation: float = constant(0.6, "mm", "choice: loss levels off beyond this displacement")
     spin_threshold: float = constant(0.15, "mm", "choice: displacement below which no loss is seen")
-    bands: float = constant(0.33, "1", "choice: slice banding relative to spin_variability")
+    bands: float = constant(1.0, "1", "choice: slice banding relative to one smooth pattern")
     deep_breaths: float = constant(
         1.2,
         "1",

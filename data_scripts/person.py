@@ -7,6 +7,7 @@ import numpy as np
 from course_utils.layout import MNI
 from data_scripts import anatomy, artefacts, baseline, bold, confounds, contents, motion, networks, physiology, raw
 from data_scripts.fields import Grid, Sampler
+from data_scripts.packed import ONE
 from data_scripts.parameters import PHYSICS
 
 STREAMS = (
@@ -225,9 +226,9 @@ def _functional(person, profile, ingredients, streams, body, physics):
 def _native_bold_grid(ingredients, head, profile):
     """Grid of the T1w-space BOLD: around the brain as it lies in the scanner."""
     grid = anatomy.native_t1w_grid(head, COARSE)
-    brain = sum(share.astype(np.uint16) for share in ingredients.tissues.values())
-    (pulled,) = Sampler(grid, head.native_to_template).pull([brain], ingredients.tissue_grid)
-    return anatomy.native_bold_grid(pulled > 50, grid, profile.bold_zooms)
+    pulled = ingredients.anatomy.pull(Sampler(grid, head.native_to_template))
+    brain = pulled["grey"] + pulled["white"] + pulled["csf"]
+    return anatomy.native_bold_grid(brain > 50 * ONE, grid, profile.bold_zooms)
 
 
 def _anatomical(person, profile, ingredients, streams, body, physics):

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import fftconvolve
 
 STEP = 0.1  # s between the samples of the continuous traces
 LEAD = 50.0  # s simulated before the first volume, so that slow responses are under way
@@ -123,8 +122,8 @@ def simulate_physiology(params, n_volumes, t_r, events, *, rng):
     breath = depth * np.sin(2 * np.pi * np.cumsum(rate) * STEP)
     phase = 2 * np.pi * np.cumsum(heart_rate) * STEP
     window = np.arange(0, 50, STEP)
-    volume_part = fftconvolve(_standardize(rate * depth), respiration_response(window))[: len(times)]
-    rate_part = fftconvolve(_standardize(heart_rate), cardiac_response(window))[: len(times)]
+    volume_part = np.convolve(_standardize(rate * depth), respiration_response(window))[: len(times)]
+    rate_part = np.convolve(_standardize(heart_rate), cardiac_response(window))[: len(times)]
     # both responses are those to *more*: the signal falls some 15 s after a deep breath
     slow = _standardize(volume_part) + 0.5 * _standardize(rate_part)
     started = times >= -10

@@ -4,7 +4,7 @@ One study of twenty people is one draw. Here whole studies are drawn again and a
 between the groups and without it. Nothing but each person's regional signals and confounds table is kept, so a study
 takes half a minute and a few megabytes. What comes out is small enough to lie in the repository: one row for each
 person and each way of cleaning. The power curve of the course and the recovery rows of the realism report are read from
-there.
+there. For machine learning the edges of everybody are kept too, cleaned in one way and rounded.
 """
 
 import os
@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from course_utils.confounds import count_dummy_volumes
+from course_utils.replicates import EDGES, LOST, PEOPLE, TABLE
 from course_utils.strategies import STRATEGIES, clean_with
 from course_utils.truth import unpack_truth
 from data_scripts import bold, confounds, contents
@@ -33,9 +34,13 @@ from data_scripts.templates import load_ingredients
 PROFILE = "course"
 EFFECTS = ("planted", "none")
 DEFAULT = "DefaultMode"
-TABLE = Path(__file__).resolve().parents[1] / "course_utils" / "replicates.csv"
 CLIP = 0.999  # of r before Fisher's z: arctanh(1) is infinite
 DECIMALS = 4
+# The way of cleaning that episodes 06 and 08 build and 09 goes on with. What it leaves of motion belongs to the lesson.
+KEPT_STRATEGY = "18P"
+# The edges are rounded to this. An r of one run scatters by 0.2, so rounding adds less than half a percent of variance;
+# half the step would make the file larger by a quarter.
+STEP = 0.04
 
 
 def choose_physics(effect):
@@ -66,8 +71,8 @@ def load_labels(profile):
     Returns
     -------
     labels : Nifti1Image
-    networks : ndarray of str, shape (n_regions,)
-        Network of each label, in ascending order.
+    regions : DataFrame, shape (n_regions, 2)
+        `name` and `network` of each label, in ascending order.
     """
     from nilearn.image import resample_to_img
 
@@ -78,7 +83,7 @@ def load_labels(profile):
     target = nib.Nifti1Image(np.zeros(profile.bold_shape, np.int16), grid.affine)
     fine = nib.Nifti1Image(volume.data.T, volume.affine)
     labels = resample_to_img(fine, target, interpolation="nearest", copy_header=True, force_resample=True)
-    return labels, table["network"].to_numpy(str)
+    return labels, table[["name", "network"]]
 
 
 def simulate_signals(person, profile, ingredients, seed, effect, labels):
@@ -198,8 +203,8 @@ def _correlate(series):
     return np.corrcoef(np.asarray(series, float), rowvar=False)
 
 
-def judge_person(averages, table, planted, truth, networks, t_r):
-    """Clean one person's signals in every way, and compare what comes out with what was planted.
+def connect_person(averages, table, planted, truth, t_r):
+    """Clean one person's signals in every way, and correlate what comes out.
 
     Parameters
     ----------
@@ -210,31 +215,48 @@ def judge_person(averages, table, planted, truth, networks, t_r):
     planted : ndarray, shape (n_volumes, n_regions)
         Neural signals of the run.
     truth : ndarray, shape (n_regions, n_regions)
-    networks : ndarray of str, shape (n_regions,)
+        Planted r.
     t_r : float
         In seconds.
 
     Returns
     -------
-    list of dict
-        One a strategy, and one each for the planted connectome ("truth") and for the connectome of the planted signals
-        of this very run, in the band ("signals"): `default_mode` (mean Fisher z inside the default mode), `other`
-        (between different networks), `r_truth` and `rmse_truth` (over edges).
+    dict of str to ndarray, shape (n_regions, n_regions)
+        Pearson r by strategy. First the planted connectome ("truth") and that of the planted signals of this very run,
+        in the band ("signals"). NaN where a region was lost.
     """
     n_dummy = count_dummy_volumes(table)
-    default = networks == DEFAULT
-    inside = _edges(np.outer(default, default))
-    between = _edges(networks[:, None] != networks[None])
-    wanted = _edges(truth)
     alive = ~np.isnan(averages).any(0)
     pure = clean_with(STRATEGIES["band"], planted[n_dummy:], table, t_r=t_r, n_dummy=n_dummy)
     found = {"truth": truth, "signals": _correlate(pure)}
     for name, strategy in STRATEGIES.items():
-        series = np.full((len(averages) - n_dummy, len(networks)), np.nan)
+        series = np.full((len(averages) - n_dummy, averages.shape[1]), np.nan)
         series[:, alive] = clean_with(strategy, averages[n_dummy:, alive], table, t_r=t_r, n_dummy=n_dummy)
         found[name] = _correlate(series)
+    return found
+
+
+def judge_person(connectomes, networks):
+    """Compare one person's connectomes with what was planted.
+
+    Parameters
+    ----------
+    connectomes : dict of str to ndarray, shape (n_regions, n_regions)
+        From `connect_person`.
+    networks : ndarray of str, shape (n_regions,)
+
+    Returns
+    -------
+    list of dict
+        One a connectome: `strategy`, `default_mode` (mean Fisher z inside the default mode), `other` (between different
+        networks), `r_truth` and `rmse_truth` (over edges).
+    """
+    default = networks == DEFAULT
+    inside = _edges(np.outer(default, default))
+    between = _edges(networks[:, None] != networks[None])
+    wanted = _edges(connectomes["truth"])
     rows = []
-    for name, matrix in found.items():
+    for name, matrix in connectomes.items():
         r = _edges(matrix)
         there = np.isfinite(r) & np.isfinite(wanted)
         z = np.arctanh(np.clip(r, -CLIP, CLIP))
@@ -250,22 +272,29 @@ def judge_person(averages, table, planted, truth, networks, t_r):
     return rows
 
 
+def _round_edges(r):
+    """Count r in steps, as int8."""
+    return np.where(np.isnan(r), LOST, np.rint(np.nan_to_num(r) / STEP)).astype(np.int8)
+
+
 def _judge_study(path, people, networks, t_r):
-    """All rows of one study."""
+    """All rows of one study, and the edges of each person in the strategy that is kept."""
     effect, seed = path.stem.rsplit("-", 1)
-    rows = []
+    rows, codes = [], []
     with np.load(path) as saved, threadpool_limits(1):
         for person in people:
             get = {name: saved[f"{person.subject}-{name}"] for name in ("averages", "planted", "truth")}
             table = pd.DataFrame(saved[f"{person.subject}-table"], columns=saved[f"{person.subject}-names"])
             known = {"effect": effect, "study": int(seed), "subject": person.subject, "diagnosis": person.diagnosis}
             known |= {"age": person.age, "gender": person.gender, "mean_fd": table["framewise_displacement"].mean()}
-            rows += [known | row for row in judge_person(**get, table=table, networks=networks, t_r=t_r)]
-    return rows
+            connectomes = connect_person(**get, table=table, t_r=t_r)
+            rows += [known | row for row in judge_person(connectomes, networks)]
+            codes.append(_round_edges(_edges(connectomes[KEPT_STRATEGY])))
+    return rows, codes
 
 
 def judge_replicates(folder, *, profile=PROFILE, n_per_group=10, jobs=2):
-    """Make the table of all people of all studies.
+    """Make the table of all people of all studies, and collect their edges.
 
     Parameters
     ----------
@@ -277,29 +306,41 @@ def judge_replicates(folder, *, profile=PROFILE, n_per_group=10, jobs=2):
 
     Returns
     -------
-    DataFrame
+    table : DataFrame
         One row a person and strategy: `effect`, `study`, `subject`, `diagnosis`, `age`, `gender`, `mean_fd` (mm) and
         what `judge_person` gives.
+    edges : dict of str to ndarray
+        What `course_utils.replicates.load_replicate_edges` reads: the same people in the same order, the names of the
+        regions, the strategy, and its edges in steps.
     """
     size = PROFILES[profile]
-    _, networks = load_labels(size)
+    _, regions = load_labels(size)
+    networks = regions["network"].to_numpy(str)
     tasks = (
         delayed(_judge_study)(path, make_pairs(n_per_group, int(path.stem.rsplit("-", 1)[1])), networks, size.t_r)
         for path in sorted(folder.glob("*.npz"))
     )
-    rows = [row for study in Parallel(jobs)(tasks) for row in study]
-    return pd.DataFrame(rows).round(DECIMALS)
+    studies = Parallel(jobs)(tasks)
+    table = pd.DataFrame([row for rows, _ in studies for row in rows]).round(DECIMALS)
+    people = table[table["strategy"] == KEPT_STRATEGY]
+    edges = {name: people[name].to_numpy(str if people[name].dtype.kind in "OU" else None) for name in PEOPLE}
+    edges |= {"strategy": np.array(KEPT_STRATEGY), "regions": regions["name"].to_numpy(str), "step": np.array(STEP)}
+    return table, edges | {"codes": np.stack([code for _, codes in studies for code in codes])}
 
 
-def write_replicates(table, path=TABLE):
-    """Write the table where the course reads it.
+def write_replicates(table, edges, folder=TABLE.parent):
+    """Write table and edges where the course reads them.
 
     Parameters
     ----------
-    table : DataFrame
+    table, edges : DataFrame, dict of str to ndarray
         From `judge_replicates`.
-    path : Path
+    folder : Path
+        Each file is there whole or not at all.
     """
-    part = path.with_suffix(".part")
-    table.to_csv(part, index=False)
-    part.replace(path)
+    parts = {name: Path(folder, f"{name}.part") for name in (TABLE.name, EDGES.name)}
+    table.to_csv(parts[TABLE.name], index=False)
+    with parts[EDGES.name].open("wb") as file:
+        np.savez_compressed(file, **edges)
+    for name, part in parts.items():
+        part.replace(Path(folder, name))

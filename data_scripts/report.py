@@ -10,9 +10,11 @@ from matplotlib import pyplot as plt
 from scipy import stats
 
 from course_utils.manifest import read_manifest
+from course_utils.replicates import TABLE, load_replicates
+from data_scripts.partial import whole_file
 from data_scripts.pictures import draw_all
 from data_scripts.realism import compare_groups, measure_study
-from data_scripts.replicates import TABLE
+from data_scripts.records import StudyError
 
 SEEDS = TABLE.with_name("realism_seeds.csv")
 DOTS = 80  # a inch
@@ -85,7 +87,7 @@ def summarize_replicates(table):
     Parameters
     ----------
     table : DataFrame
-        From `data_scripts.replicates`.
+        From `course_utils.replicates.load_replicates`.
 
     Returns
     -------
@@ -216,7 +218,7 @@ def render_sections(study, jobs=2):
     if TABLE.is_file():
         sections["How often is what was planted found?"] = (
             "<p>Whole studies of this design, drawn again and again with other people. d is the standardised difference"
-            " of default-mode coupling, controls minus patients.</p>" + _render_replicates(pd.read_csv(TABLE))
+            " of default-mode coupling, controls minus patients.</p>" + _render_replicates(load_replicates())
         )
     sections["Pictures"] = "".join(_picture(picture) for picture in draw_all(study, measured))
     items = [f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in NOT_MODELLED.items()]
@@ -254,19 +256,45 @@ def write_seeds(studies, path=SEEDS, jobs=2):
     Parameters
     ----------
     studies : list of Study
+        Simulated and whole; all made by the same simulator, of the same size, with other seeds.
     path : Path
+        A CSV file, replaced when all are measured.
     jobs : int
+        Processes at once.
 
     Returns
     -------
     DataFrame
         One row a seed and figure.
+
+    Raises
+    ------
+    ManifestError
+        If one of the studies is not finished.
+    StudyError
+        If two have the same seed, or differ in more than the seed. Nothing is measured then.
     """
+    _refuse_to_mix(studies)
     tables = []
     for study in studies:
         summary = measure_study(study, jobs=jobs).summarize().reset_index()
         summary.insert(0, "seed", read_manifest(study.root)["request"]["seed"])
         tables.append(summary[["seed", "name", "title", "unit", "value", "low", "high", "in_range"]])
     table = pd.concat(tables).round(4)
-    table.to_csv(path, index=False)
+    with whole_file(Path(path)) as file:
+        table.to_csv(file, index=False)
     return table
+
+
+def _refuse_to_mix(studies):
+    requests = [dict(read_manifest(study.root)["request"]) for study in studies]
+    seeds = [request.pop("seed") for request in requests]
+    for number, (study, seed, request) in enumerate(zip(studies, seeds, requests, strict=True)):
+        if seed in seeds[:number]:
+            raise StudyError(f"{study.root} has seed {seed}, and so has another one: each study needs its own seed.")
+        differing = [name for name in request if request[name] != requests[0].get(name)]
+        if differing:
+            raise StudyError(
+                f"{study.root} differs from {studies[0].root} in more than its seed ({', '.join(differing)}): make all"
+                " of them with the same version and options."
+            )

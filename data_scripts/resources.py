@@ -14,7 +14,7 @@ RESERVE = 1.1  # ask for a tenth more room than was seen to be needed
 TEMPLATE_VOLUME = 193 * 229 * 193  # mm3
 # bytes of memory, seen: of a process that has done its imports; of what all people share, and to make it; of the runs
 # of one person, per voxel and volume; of the native anatomical images, per voxel; to make the atlas
-MEMORY_OF_IMPORTS, MEMORY_OF_SHARED, MEMORY_TO_LOAD, MEMORY_TO_LOAD_FINE = 0.16e9, 0.05e9, 0.50e9, 0.45e9
+MEMORY_OF_IMPORTS, MEMORY_OF_SHARED, MEMORY_TO_LOAD, MEMORY_TO_LOAD_FINE = 0.16e9, 0.12e9, 0.47e9, 0.20e9
 MEMORY_PER_SAMPLE, MEMORY_OF_RUN, MEMORY_PER_ANAT_VOXEL, MEMORY_OF_ATLAS = 6.7, 0.05e9, 36.0, 0.5e9
 NATIVE_VOLUME = 182 * 240 * 232  # mm3
 UNUSED_ADDRESSES = 0.3e9  # bytes that libraries reserve and never fill

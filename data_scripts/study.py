@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from course_utils.manifest import ManifestError, check_manifest, describe_file, read_manifest, write_manifest
-from data_scripts.folder import LOCK, only_one, refuse_foreign_folder
-from data_scripts.folder import default_folder as default_folder  # who looks for it looks here
+from data_scripts.folder import only_one, refuse_foreign_folder
 from data_scripts.generator import Generator
 from data_scripts.parameters import list_constants
 from data_scripts.partial import remove_partial_files
@@ -26,8 +25,6 @@ from data_scripts.records import (
 from data_scripts.resources import choose_jobs, require_memory, require_space
 from data_scripts.roster import RosterError, choose_people
 from data_scripts.workers import make_parts, make_unit
-
-__all__ = ["LOCK", "Generator", "Report", "default_folder", "simulate_study"]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from data_scripts.fields import Grid, bounding_box
+from data_scripts.fields import Grid
 from data_scripts.head import TISSUES, synthesize_head
+from data_scripts.packed import PackedMaps
 
 TEMPLATE_ORIGIN = (-96.0, -132.0, -78.0)
 NECK = 66  # mm added below the template, for the native T1w image
@@ -34,10 +35,9 @@ class Ingredients:
     ----------
     template : Grid
         Grid of the T1w images in MNI space.
-    head, head_grid : ndarray of uint8, Grid
-        T1w intensity of the brain with its invented head, on a grid that reaches below the template.
-    tissues, tissue_grid : dict of ndarray of uint8, Grid
-        Probability in percent of "grey", "white" and "csf", in a box around the brain.
+    anatomy : PackedMaps
+        "t1w": intensity of the brain with its invented head; "grey", "white", "csf": probability in percent. On a grid
+        that reaches below the template and in front of it.
     epi, epi_grid : dict of ndarray of float32, Grid
         The same, and the steady-state EPI brightness "outside" the brain, smoothed to the BOLD voxel size.
     node_centres : ndarray, shape (300, 3)
@@ -47,10 +47,7 @@ class Ingredients:
     """
 
     template: Grid
-    head: np.ndarray
-    head_grid: Grid
-    tissues: dict
-    tissue_grid: Grid
+    anatomy: PackedMaps
     epi: dict
     epi_grid: Grid
     node_centres: np.ndarray
@@ -204,25 +201,21 @@ def load_ingredients(profile):
     neck, nose = -(-NECK // step), -(-NOSE // step)
     coarse = max(1, EPI_STEP // step)
     sigma = [EPI_BLUR * z / step for z in profile.bold_zooms[::-1]]
-    box = bounding_box(mask)
-    corner = np.array(TEMPLATE_ORIGIN) + step * np.array([side.start for side in box[::-1]])
     epi, tissues = {}, {}
     for name in list(shares):
         share = shares.pop(name)
         epi[name] = _thin(share, coarse, sigma)
-        tissues[name] = np.ascontiguousarray(np.rint(share[box] * 100).astype(np.uint8))
+        percent = np.rint(share * 100).astype(np.uint8)
+        tissues[name] = np.pad(percent, ((neck, 0), (0, nose), (0, 0)))
     origin = np.array(TEMPLATE_ORIGIN) - [0, 0, neck * step]
-    head_grid = Grid.aligned((brain.shape[2], brain.shape[1] + nose, brain.shape[0] + neck), step, origin)
-    intensity, labels = synthesize_head(brain, mask, head_grid, rng=np.random.default_rng(2009))
+    grid = Grid.aligned((brain.shape[2], brain.shape[1] + nose, brain.shape[0] + neck), step, origin)
+    intensity, labels = synthesize_head(brain, mask, grid, rng=np.random.default_rng(2009))
     outside = np.array([tissue.epi for tissue in TISSUES], np.float32)[labels[neck:, :-nose]] * ~mask
     epi["outside"] = _thin(outside, coarse, sigma)
     centres, networks = load_nodes()
     return Ingredients(
         template=template,
-        head=intensity,
-        head_grid=head_grid,
-        tissues=tissues,
-        tissue_grid=Grid.aligned([side.stop - side.start for side in box[::-1]], step, corner),
+        anatomy=PackedMaps.pack({"t1w": intensity, **tissues}, grid),
         epi=epi,
         epi_grid=Grid.aligned(epi["grey"].shape[::-1], step * coarse, TEMPLATE_ORIGIN),
         node_centres=centres,

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from data_scripts.images import Volume
-from data_scripts.partial import remove_partial_files as remove_partial_files  # who looks for it looks here
 from data_scripts.partial import whole_file
 
 GZIP_LEVEL = 1  # level 6 takes four times as long for 10 % fewer bytes

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from filelock import FileLock
+from small_study import make
 
 from course_utils.dataset import open_study
 from data_scripts.study import simulate_study
@@ -48,6 +49,14 @@ def quick_study(shared_folder, private_cache):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COURSE_DATA", str(data))
         yield open_study("simulated")
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """A small stand-in for a study, made without interruption; nobody writes to it."""
+    out = tmp_path_factory.mktemp("whole") / "simulated"
+    make(out)
+    return out
 
 
 @pytest.fixture(scope="session")

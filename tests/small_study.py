@@ -7,6 +7,7 @@ PAUSE is how many seconds pass between two files of a person.
 import hashlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from data_scripts import __main__, study
+from data_scripts.folder import LOCK
 from data_scripts.images import Volume
 
 
@@ -67,6 +69,28 @@ class SmallGenerator(study.Generator):
         yield Path("derivatives/atlas/README"), "A stand-in.\n"
 
 
+def make(out, **options):
+    """Make a small study in this process, by the path that real ones take.
+
+    Returns
+    -------
+    study.Report
+    """
+    return study.simulate_study(out, **{"profile": "quick", "jobs": 1, "generator": SmallGenerator(), **options})
+
+
+def run_cli(*arguments, **options):
+    """Run the command line as a user does.
+
+    Returns
+    -------
+    subprocess.CompletedProcess
+    """
+    command = [sys.executable, "-m", "data_scripts", *map(str, arguments)]
+    options = {"timeout": 60, **options}
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
 def digest_tree(root):
     """Hash every file of a folder.
 
@@ -78,7 +102,7 @@ def digest_tree(root):
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(Path(root).rglob("*"))
-        if path.is_file() and path.name != study.LOCK
+        if path.is_file() and path.name != LOCK
     }
 
 

@@ -14,36 +14,17 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from small_study import SmallGenerator, digest_tree
+from small_study import SmallGenerator, digest_tree, make, run_cli
 
 from course_utils.dataset import open_study
 from course_utils.manifest import ManifestError, check_manifest, read_manifest, write_manifest
 from data_scripts import archive, records, resources, tar_form
 from data_scripts.archive import ArchiveError, pack
 from data_scripts.folder import LOCK
-from data_scripts.study import simulate_study
 from data_scripts.unpack import unpack
 
 CHAPTER = "sub-19001/anat/sub-19001_T1w.json"
 ENTRY = {"bytes": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}
-
-
-def make(out, **options):
-    return simulate_study(out, **{"profile": "quick", "jobs": 1, "generator": SmallGenerator(), **options})
-
-
-def run_cli(*arguments, **options):
-    command = [sys.executable, "-m", "data_scripts", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A small study; nobody writes to it."""
-    out = tmp_path_factory.mktemp("whole") / "simulated"
-    make(out)
-    (out / LOCK).unlink(missing_ok=True)
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +152,25 @@ def test_leftovers_of_a_killed_pack_are_cleared_away(whole, tmp_path):
     pack(whole, tmp_path / "a.tar")
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"a.tar", f".a.tar.{os.getppid()}.part", ".a.tar.part", ".b.tar.4194305.part"}
+
+
+def test_ctrl_c_while_packing_starts_anew(whole, packed, tmp_path):
+    """Interrupted in the middle of the files: nothing is left, and the message does not promise to continue."""
+    code = (
+        "import os, signal, sys\nfrom data_scripts import __main__, archive\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\nreal, count = archive.make_header, [0]\n"
+        "def make_header(name, size):\n"
+        "    count[0] += 1\n"
+        "    if count[0] == 9: os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return real(name, size)\n"
+        "archive.make_header = make_header\n__main__.main()"
+    )
+    command = [sys.executable, "-c", code, "pack", str(whole), "--out", str(tmp_path / "a.tar")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 130
+    assert result.stderr.strip() == "Error: Interrupted. The same command starts anew."
+    assert not list(tmp_path.iterdir())
+    assert pack(whole, tmp_path / "a.tar").path.read_bytes() == packed.read_bytes()
 
 
 def test_too_little_room_is_said_beforehand(whole, packed, tmp_path, monkeypatch):

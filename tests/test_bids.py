@@ -19,8 +19,9 @@ from course_utils.manifest import check_manifest, read_manifest
 from data_scripts.generator import Generator
 from data_scripts.images import Volume
 from data_scripts.parameters import PROFILES
+from data_scripts.partial import remove_partial_files
 from data_scripts.study import simulate_study
-from data_scripts.write_bids import remove_partial_files, write_content
+from data_scripts.write_bids import write_content
 
 SUBJECTS = ["19001", "19002", "59001", "59002"]
 QUICK = PROFILES["quick"]

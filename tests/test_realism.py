@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from course_utils.replicates import load_replicates
 from course_utils.truth import read_truth
 from data_scripts import replicates
 from data_scripts.realism import _slope, compare_groups, edges, measure_study, quality_control
@@ -113,7 +114,7 @@ def small_replicates(tmp_path_factory):
     folder = tmp_path_factory.mktemp("replicates")
     options = {"profile": "quick", "n_per_group": 2, "jobs": 1}
     found = replicates.simulate_replicates(folder, 1, **options)
-    return folder, found, replicates.judge_replicates(found, **options), options
+    return folder, found, replicates.judge_replicates(found, **options)[0], options
 
 
 def test_replicates_have_a_row_for_each_person_and_way_of_cleaning(small_replicates):
@@ -153,7 +154,7 @@ def test_replicates_are_continued_not_made_again(small_replicates):
 
 def test_stored_replicates_keep_what_the_course_promises():
     """Twenty studies with the planted difference, twenty without: see the report."""
-    summary = summarize_replicates(pd.read_csv(replicates.TABLE)).set_index(["effect", "strategy"])
+    summary = summarize_replicates(load_replicates()).set_index(["effect", "strategy"])
     assert (summary["n_studies"] == 20).all()
     planted, found = summary.loc[("planted", "truth"), "d"], summary.loc[("planted", "18P")]
     assert abs(found["d"] - planted) < 0.25

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from nilearn.interfaces.fmriprep import load_confounds_strategy
+from scipy import ndimage
 
 from course_utils.dataset import Study
 from course_utils.truth import GridMismatchError, read_truth
@@ -14,6 +15,7 @@ from data_scripts import baseline, confounds, motion, networks, physiology
 from data_scripts import person as persons
 from data_scripts.fields import Deformation, Grid, Sampler, interpolation_matrix, smooth_noise, stretch_matrix
 from data_scripts.images import Volume
+from data_scripts.packed import ONE, PackedMaps
 from data_scripts.parameters import PHYSICS, PROFILES, Person, list_constants
 from data_scripts.templates import load_ingredients
 
@@ -513,3 +515,39 @@ def test_truth_is_in_the_image(ingredients, tmp_path):
         assert np.corrcoef(found, expected[label][6:])[0, 1] > 0.999
         assert found.std() == pytest.approx(expected[label][6:].std(), rel=0.02)
     assert np.median(named(contents, "truth.npz")["artefact_share"]) < 1e-4  # of the truth file of a silent run
+
+
+def test_packed_maps_are_interpolated_like_single_ones():
+    """Against SciPy at places that the steps hold exactly; full neighbours must not spill into each other's bits."""
+    rng = np.random.default_rng(3)
+    maps = {name: rng.integers(0, 256, (9, 8, 7)).astype(np.uint8) for name in ("a", "b", "c", "d")}
+    maps["b"][:] = 255
+    source = Grid.aligned((7, 8, 9), 2.0, (-3.0, 5.0, 1.0))
+    places = source.affine[:3, 3] + 2 * np.array([[1.125, 2.5, 3.25], [5.875, 0.0, 7.75], [0.0, 6.625, 0.5]])
+    target = Grid((3, 1, 1), np.eye(4))
+    chosen = lambda points: places[np.rint(points[:, 2]).astype(int)]  # noqa: E731
+    pulled = PackedMaps.pack(maps, source).pull(Sampler(target, chosen, knots_apart=1.0))
+    where = ((places - source.affine[:3, 3]) / 2).T[::-1]
+    for name, values in maps.items():
+        expected = ndimage.map_coordinates(values.astype(float), where, order=1)
+        assert pulled[name].ravel() / ONE == pytest.approx(expected, abs=1e-9), name
+
+
+def test_packed_maps_end_at_their_grid_but_go_on_below():
+    source = Grid.aligned((4, 5, 6), 1.0, (0, 0, 0))
+    packed = PackedMaps.pack({"full": np.full((6, 5, 4), 200, np.uint8)}, source)
+    away = {"left": (-5, 0, 0), "right": (9, 0, 0), "behind": (0, -7, 0), "before": (0, 9, 0), "above": (0, 0, 20)}
+    target = Grid.aligned((2, 2, 2), 1.0, (1.0, 1.0, 1.0))
+    for name, shift in away.items():
+        shifted = Sampler(target, lambda points, shift=shift: points + np.array(shift))
+        assert not packed.pull(shifted)["full"].any(), name
+    below = packed.pull(Sampler(target, lambda points: points - np.array([0, 0, 50])))["full"]
+    assert (below == 200 * ONE).all()
+
+
+def test_packed_maps_refuse_what_has_no_room():
+    source = Grid.aligned((4, 5, 6), 1.0, (0, 0, 0))
+    one = np.zeros(source.shape, np.uint8)
+    for maps in ({str(n): one for n in range(5)}, {"float": one.astype(float)}, {"small": one[1:]}):
+        with pytest.raises(ValueError, match="at most four maps of uint8"):
+            PackedMaps.pack(maps, source)

@@ -23,41 +23,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from small_study import SmallGenerator, digest_tree
+from small_study import SmallGenerator, digest_tree, make, run_cli
 
+from course_utils.dataset import Study
 from course_utils.manifest import check_manifest, read_manifest, write_manifest
-from data_scripts import code_digest, records, resources, study
+from data_scripts import code_digest, records, resources
+from data_scripts.folder import LOCK, default_folder
 from data_scripts.parameters import PROFILES
 from data_scripts.plan import plan_study
 from data_scripts.records import StudyError
 from data_scripts.resources import estimate_bytes, estimate_memory
 from data_scripts.roster import RosterError, choose_people, make_pairs
-from data_scripts.shared import share
-from data_scripts.study import simulate_study
+from data_scripts.workers import share
 
 TESTS = Path(__file__).parent
-
-
-def make(out, **options):
-    return simulate_study(out, **{"profile": "quick", "jobs": 1, "generator": SmallGenerator(), **options})
 
 
 def run_small(pause, *arguments, **options):
     command = [sys.executable, str(TESTS / "small_study.py"), str(pause), *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
-def run_cli(*arguments, **options):
-    command = [sys.executable, "-m", "data_scripts", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A small study made without interruption; nobody writes to it."""
-    out = tmp_path_factory.mktemp("whole") / "simulated"
-    make(out)
-    return out
 
 
 @pytest.fixture
@@ -407,7 +391,7 @@ def test_foreign_folder_is_left_alone(tmp_path):
     with pytest.raises(StudyError, match=r"something else \(thesis/chapter.txt\)"):
         make(tmp_path)
     assert digest_tree(tmp_path) == before
-    assert not (tmp_path / study.LOCK).exists()
+    assert not (tmp_path / LOCK).exists()
 
 
 def test_link_to_somewhere_else_is_not_written_through(tmp_path):
@@ -532,11 +516,11 @@ def test_folder_of_somebody_else():
 
 def test_whole_study_needs_no_permission_to_write(copy):
     """Root may write everywhere; then at least nothing is created."""
-    (copy / study.LOCK).unlink(missing_ok=True)
+    (copy / LOCK).unlink(missing_ok=True)
     os.chmod(copy, 0o555)
     try:
         assert make(copy).n_made == 0
-        assert not (copy / study.LOCK).exists()
+        assert not (copy / LOCK).exists()
     finally:
         os.chmod(copy, 0o755)
 
@@ -552,7 +536,7 @@ def test_too_little_memory_is_said_beforehand(tmp_path, monkeypatch, copy):
     assert make(copy).n_made == 0  # nobody has to be simulated
 
 
-@pytest.mark.parametrize(("free", "jobs"), [(0.1e9, 1), (1.0e9, 1), (1.5e9, 2), (2.0e9, 3), (90e9, 4)])
+@pytest.mark.parametrize(("free", "jobs"), [(0.1e9, 1), (1.0e9, 1), (1.6e9, 2), (2.3e9, 3), (90e9, 4)])
 def test_processes_are_as_many_as_memory_allows(monkeypatch, free, jobs):
     import joblib
 
@@ -660,9 +644,9 @@ def test_whole_study_is_found_without_heavy_imports(quick_study):
 
 def test_default_folder_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
-    assert study.default_folder() == tmp_path / "simulated"
+    assert default_folder() == tmp_path / "simulated"
     monkeypatch.delenv("COURSE_DATA")
-    assert study.default_folder() == TESTS.parent / "data" / "simulated"
+    assert default_folder() == TESTS.parent / "data" / "simulated"
 
 
 def test_verify_names_what_is_wrong(copy):
@@ -695,3 +679,40 @@ def test_verify_without_a_study_is_one_sentence(tmp_path, copy):
     assert result.returncode == 1
     assert len(result.stderr.splitlines()) == 1
     assert "is damaged" in result.stderr
+
+
+def test_seeds_renews_the_table_of_finished_studies(quick_study, tmp_path):
+    """Two studies that differ in the seed alone; the second is a copy that says so."""
+    other, table = tmp_path / "other", tmp_path / "seeds.csv"
+    shutil.copytree(quick_study.root, other)
+    manifest = read_manifest(other)
+    manifest["request"]["seed"] = 7
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    result = run_cli("seeds", quick_study.root, other, "--out", table, "--jobs", 1, timeout=240)
+    assert result.returncode == 0, result.stderr
+    assert "2 studies" in result.stdout
+    assert str(table) in result.stdout
+    seeds = pd.read_csv(table)
+    assert list(seeds) == ["seed", "name", "title", "unit", "value", "low", "high", "in_range"]
+    assert list(seeds["seed"].unique()) == [2026, 7]
+    first, second = (seeds[seeds["seed"] == seed].drop(columns="seed").reset_index(drop=True) for seed in (2026, 7))
+    pd.testing.assert_frame_equal(first, second)
+    assert len(first) > 10
+
+
+def test_seeds_does_not_mix_studies(whole, copy, tmp_path):
+    from data_scripts.report import write_seeds
+
+    table = tmp_path / "seeds.csv"
+    make(tmp_path / "larger", seed=1, subjects=6)
+    for root, says in (
+        (copy, "has seed 2026, and so has another one"),
+        (tmp_path / "larger", r"in more than its seed \(subjects\)"),
+    ):
+        with pytest.raises(StudyError, match=says):
+            write_seeds([Study("simulated", whole), Study("simulated", root)], table)
+    result = run_cli("seeds", whole, tmp_path / "nowhere", "--out", table)
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "no manifest.json" in result.stderr
+    assert not table.exists()

@@ -2,13 +2,11 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_study import SmallGenerator, digest_tree
+from small_study import SmallGenerator, digest_tree, make, run_cli
 
 from course_utils.manifest import read_manifest
 from data_scripts import constant_rules, networks, trial
@@ -17,7 +15,6 @@ from data_scripts.images import Volume
 from data_scripts.parameters import PHYSICS, PROFILES, SEED, Person, Physics
 from data_scripts.plan import plan_study
 from data_scripts.records import StudyError
-from data_scripts.study import simulate_study
 from data_scripts.study_file import EXAMPLE
 
 NETWORKS = PHYSICS.networks
@@ -37,10 +34,6 @@ def write(tmp_path):
 @pytest.fixture
 def plan(write):
     return lambda text, **given: plan_study(file=write(text), **given)
-
-
-def make(out, **options):
-    return simulate_study(out, **{"profile": "quick", "jobs": 1, "generator": SmallGenerator(), **options})
 
 
 def test_nothing_said_is_the_courses_study(plan):
@@ -291,13 +284,11 @@ def test_request_of_a_damaged_manifest(tmp_path, request_):
 
 def test_command_line(tmp_path, write):
     bad = write("t_r = 0")
-    command = [sys.executable, "-m", "data_scripts", "simulate", "--parameters", str(bad), "--out", str(tmp_path / "s")]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = run_cli("simulate", "--parameters", bad, "--out", tmp_path / "s")
     assert result.returncode == 1
     assert result.stderr.startswith(f"Error: {bad}: t_r is 0; it must be")
     assert len(result.stderr.splitlines()) == 1
-    command[3:] = ["simulate", "--help"]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    text = run_cli("simulate", "--help").stdout
     for line in EXAMPLE.splitlines():
         assert line in text
 
@@ -353,9 +344,7 @@ def test_faults_of_contents(name):
 
 def test_highest_loading_is_the_simulators(monkeypatch):
     params = replace(NETWORKS, default_controls=5.0)
-    assert (
-        networks.draw_default_loading(params, "CONTROL", rng=np.random.default_rng(1)) == constant_rules.HIGHEST_LOADING
-    )
+    assert networks.draw_default_loading(params, "CONTROL", rng=np.random.default_rng(1)) == params.default_highest
 
 
 def test_names_in_the_rules_are_constants():
