@@ -123,3 +123,42 @@ def average_by_network(connectome, networks):
         touching = (first == network) | (second == network)
         means[network] = {"within": np.tanh(z[inside].mean()), "between": np.tanh(z[touching & ~inside].mean())}
     return pd.DataFrame(means).T.rename_axis("network")
+
+
+def correlate_group(time_series):
+    """Correlate every pair of regions in each person: one row a person, one column an edge.
+
+    Parameters
+    ----------
+    time_series : dict of str to DataFrame, shape (n_volumes, n_regions)
+        Cleaned BOLD of each person, with the same regions in the same order; as from `Group.clean` of
+        `course_utils.group`. The number of volumes may differ.
+
+    Returns
+    -------
+    correlations : DataFrame, shape (n_people, n_edges)
+        Pearson r; rows in the order of the dict, columns those of `edges` (`region_a`, `region_b`). NaN where one of
+        the two regions has no data in that person.
+
+    Raises
+    ------
+    ValueError
+        If there is nobody, or if the regions of two people differ.
+
+    Examples
+    --------
+    >>> one = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [1.0, 3.0, 2.0]})
+    >>> correlate_group({"19001": one, "19002": -one}).loc["19002", ("a", "b")].round(2)
+    np.float64(0.5)
+    """
+    if not time_series:
+        raise ValueError("There is nobody to correlate: time_series is empty.")
+    first, *others = time_series
+    for subject in others:
+        if not time_series[subject].columns.equals(time_series[first].columns):
+            raise ValueError(
+                f"The regions of {subject} differ from those of {first}, in their names or their order. Expected one "
+                "atlas for everybody."
+            )
+    rows = {subject: edges(correlate_regions(series)) for subject, series in time_series.items()}
+    return pd.DataFrame(rows).T.rename_axis("subject")

@@ -113,13 +113,60 @@ def _average_labels(bold_img, labels, n_dummy):
     return averages * slope + inter, found
 
 
+def average_regions(bold_img, atlas, *, n_dummy, mask_img=None):
+    """Average the signal over each region of an atlas; nothing is cleaned.
+
+    The averages are those of nilearn's `NiftiLabelsMasker`, taken from the numbers on disk without a copy of the run in
+    floats.
+
+    Parameters
+    ----------
+    bold_img : str, Path or 4-D image, shape (x, y, z, n_volumes)
+        Preprocessed run.
+    atlas : Bunch
+        `maps` (label image or its path, on the grid of the run) and `lut` (DataFrame with the columns "index" and
+        "name", background 0 may be in it or not), as from `course_utils.atlases` or nilearn.
+    n_dummy : int
+        Volumes to drop from the start of the run.
+    mask_img : str, Path or 3-D image, optional
+        Brain mask on the grid of the run. Voxels outside are left out of the averages.
+
+    Returns
+    -------
+    averages : DataFrame, shape (n_volumes - n_dummy, n_regions)
+        Image intensity; one named column per region of the atlas, in the order of its table; the index is the number
+        of the volume in the run. A region without a voxel, or without a signal that changes, is a column of NaN.
+
+    Raises
+    ------
+    ValueError
+        If the run is not 4-D, cannot be read or is constant; if grids differ; or if labels are not whole numbers or not
+        in the table.
+    """
+    bold_img, labels_img = load_img(bold_img), load_img(atlas.maps)
+    mask_img = None if mask_img is None else load_img(mask_img)
+    _check_images(bold_img, labels_img, mask_img)
+    n_volumes = bold_img.shape[3]
+    if not 0 <= n_dummy < n_volumes:
+        raise ValueError(f"n_dummy is {n_dummy} but bold_img has {n_volumes} volumes. Expected 0 to {n_volumes - 1}.")
+    names = atlas.lut[atlas.lut["index"] != 0].set_index("index")["name"]
+    labels = _label_voxels(labels_img, mask_img, names)
+    averages, found = _average_labels(bold_img, labels, n_dummy)
+    alive = np.ptp(averages, axis=0) > 0
+    if not alive.any():
+        raise ValueError("No region has a signal that changes over time. Is bold_img a run, and is it not empty?")
+    volumes = pd.RangeIndex(n_dummy, n_volumes, name="volume")
+    # not every label has a column
+    found = pd.DataFrame(averages[:, alive], index=volumes, columns=names[found].to_numpy()[alive])
+    return found.reindex(columns=pd.Index(names, name="region"))
+
+
 def extract_time_series(bold_img, atlas, *, t_r, n_dummy, confounds=None, mask_img=None, low_pass=None, high_pass=None):
     """Average the signal over each region of an atlas, then clean the averages.
 
     The order matters: averaged first, each voxel counts with its own amplitude, and cleaning a few averages is much
-    cheaper than cleaning every voxel. The averages are those of nilearn's `NiftiLabelsMasker`, taken from the numbers
-    on disk without a copy of the run in floats. Cleaning is `nilearn.signal.clean`: detrend, filter signals and
-    confounds alike (Butterworth), regress the confounds out, standardise.
+    cheaper than cleaning every voxel. Averaging is `average_regions`, cleaning is `nilearn.signal.clean`: detrend,
+    filter signals and confounds alike (Butterworth), regress the confounds out, standardise.
 
     Parameters
     ----------
@@ -156,31 +203,20 @@ def extract_time_series(bold_img, atlas, *, t_r, n_dummy, confounds=None, mask_i
     LostRegionsWarning
         If a region has no voxel, or no signal that changes. The warning's `regions` are their names.
     """
-    bold_img, labels_img = load_img(bold_img), load_img(atlas.maps)
-    mask_img = None if mask_img is None else load_img(mask_img)
-    _check_images(bold_img, labels_img, mask_img)
-    n_volumes = bold_img.shape[3]
-    if not 0 <= n_dummy < n_volumes:
-        raise ValueError(f"n_dummy is {n_dummy} but bold_img has {n_volumes} volumes. Expected 0 to {n_volumes - 1}.")
-    if confounds is not None:
-        _check_confounds(confounds, n_volumes, n_dummy)
-
-    names = atlas.lut[atlas.lut["index"] != 0].set_index("index")["name"]
-    labels = _label_voxels(labels_img, mask_img, names)
-    averages, found = _average_labels(bold_img, labels, n_dummy)
-    found = names[found].to_numpy()  # not every label has a column
-    alive = np.ptp(averages, axis=0) > 0
-    if not alive.any():
-        raise ValueError("No region has a signal that changes over time. Is bold_img a run, and is it not empty?")
+    bold_img = load_img(bold_img)
+    if confounds is not None and len(bold_img.shape) == 4:
+        _check_confounds(confounds, bold_img.shape[3], n_dummy)
+    averages = average_regions(bold_img, atlas, n_dummy=n_dummy, mask_img=mask_img)
+    alive = averages.notna().all()
     cleaned = signal.clean(
-        averages[:, alive], confounds=confounds, t_r=t_r, low_pass=low_pass, high_pass=high_pass,
+        averages.loc[:, alive].to_numpy(), confounds=confounds, t_r=t_r, low_pass=low_pass, high_pass=high_pass,
         detrend=True, standardize="zscore_sample",
     )  # fmt: skip
 
-    seconds = pd.Index(np.arange(n_dummy, n_volumes) * t_r, name="time (s)")
-    time_series = pd.DataFrame(cleaned, index=seconds, columns=found[alive])
-    time_series = time_series.reindex(columns=pd.Index(names, name="region"))
-    lost = time_series.columns[time_series.isna().all()]
+    seconds = pd.Index(averages.index * t_r, name="time (s)")
+    time_series = pd.DataFrame(cleaned, index=seconds, columns=averages.columns[alive])
+    time_series = time_series.reindex(columns=averages.columns)
+    lost = averages.columns[~alive]
     if len(lost):
         warnings.warn(LostRegionsWarning(lost), stacklevel=2)
     return time_series

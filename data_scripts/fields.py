@@ -237,7 +237,7 @@ class Sampler:
         In mm.
     """
 
-    def __init__(self, grid, transform, knots_apart=6.0):
+    def __init__(self, grid, transform, knots_apart=8.0):
         self.grid = grid
         extents = zip(grid.shape, grid.zooms[::-1], strict=True)
         counts = [max(2, int(np.ceil((n - 1) * z / knots_apart)) + 1) for n, z in extents]

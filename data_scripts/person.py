@@ -226,7 +226,7 @@ def _functional(person, profile, ingredients, streams, body, physics):
 def _native_bold_grid(ingredients, head, profile):
     """Grid of the T1w-space BOLD: around the brain as it lies in the scanner."""
     grid = anatomy.native_t1w_grid(head, COARSE)
-    pulled = ingredients.anatomy.pull(Sampler(grid, head.native_to_template))
+    pulled = ingredients.anatomy.pull(Sampler(grid, head.native_to_template, 16.0))
     brain = pulled["grey"] + pulled["white"] + pulled["csf"]
     return anatomy.native_bold_grid(brain > 50 * ONE, grid, profile.bold_zooms)
 

@@ -144,17 +144,17 @@ def segment_brain(brain, mask):
     dict of ndarray of float32
         "grey", "white", "csf"; they sum to 1 in the mask, 0 outside.
     """
-    grey, white = (ndimage.gaussian_filter(load_prior(name, brain.shape), 1.0) for name in ("gm", "wm"))
+    grey, white = (ndimage.gaussian_filter(load_prior(name, brain.shape), 1.0)[mask] for name in ("gm", "wm"))
     priors = {"grey": grey, "white": white, "csf": np.clip(1 - grey - white, 0, 1)}
-    del grey, white
-    shares, total = {}, np.float32(1e-20)
+    inside, weights = brain[mask], {}
     for name, (mean, sd) in INTENSITIES.items():
-        away = (brain - np.float32(mean)) / np.float32(sd)
+        away = (inside - np.float32(mean)) / np.float32(sd)
         likelihood = np.exp(-0.5 * away**2) / np.float32(sd) + np.float32(1e-5)
-        shares[name] = ((priors.pop(name) + np.float32(0.02)) * likelihood) ** np.float32(SHARPNESS) * mask
-        total = total + shares[name]
-    for share in shares.values():
-        share /= total
+        weights[name] = ((priors[name] + np.float32(0.02)) * likelihood) ** np.float32(SHARPNESS)
+    total, shares = sum(weights.values()), {}
+    for name, weight in weights.items():
+        shares[name] = np.zeros(brain.shape, np.float32)
+        shares[name][mask] = weight / total
     return shares
 
 

@@ -6,7 +6,7 @@ import pytest
 from nilearn.connectome import ConnectivityMeasure, sym_matrix_to_vec
 from sklearn.covariance import EmpiricalCovariance
 
-from course_utils.connectomes import average_by_network, correlate_regions, edges
+from course_utils.connectomes import average_by_network, correlate_group, correlate_regions, edges
 
 NAMES = ["a", "b", "c", "d"]
 
@@ -116,3 +116,19 @@ def test_averages_by_network_by_hand():
     # two: no edge inside; a-c 0.6, b-c 0, c-d missing
     np.testing.assert_allclose(means.loc["two"], [np.nan, 1 / 3])
     np.testing.assert_allclose(means.loc["three"], [np.nan, 0])
+
+
+def test_one_row_a_person(time_series):
+    lost = time_series.assign(b=np.nan)
+    found = correlate_group({"59001": lost, "19001": time_series[:30]})
+    assert found.index.tolist() == ["59001", "19001"]
+    assert found.index.name == "subject"
+    pd.testing.assert_series_equal(found.loc["19001"], edges(correlate_regions(time_series[:30])), check_names=False)
+    assert found.columns[found.loc["59001"].isna()].tolist() == [("a", "b"), ("b", "c"), ("b", "d")]
+
+
+def test_people_who_cannot_be_put_in_one_table(time_series):
+    with pytest.raises(ValueError, match="There is nobody"):
+        correlate_group({})
+    with pytest.raises(ValueError, match="The regions of 19002 differ from those of 19001"):
+        correlate_group({"19001": time_series, "19002": time_series[["b", "a", "c", "d"]]})

@@ -10,7 +10,7 @@ import pytest
 from nilearn import signal
 from sklearn.utils import Bunch
 
-from course_utils.signals import LostRegionsWarning, extract_time_series
+from course_utils.signals import LostRegionsWarning, average_regions, extract_time_series
 
 T_R = 2.0
 N_VOLUMES = 40
@@ -206,3 +206,20 @@ def test_paths_and_stored_slopes_give_the_same(tmp_path, data, labels):
     from_memory = extract_time_series(as_image(data), as_atlas(labels), t_r=T_R, n_dummy=4)
     pd.testing.assert_frame_equal(from_path, extract_time_series(tmp_path / "copy.nii", atlas, t_r=T_R, n_dummy=4))
     np.testing.assert_allclose(from_path, from_memory, atol=5e-3)
+
+
+def test_averages_alone_are_not_cleaned_and_say_nothing(data, labels):
+    labels[labels == 7] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = average_regions(as_image(data), as_atlas(labels), n_dummy=4)
+    assert found.index.tolist() == list(range(4, N_VOLUMES))
+    assert found.columns.tolist() == ["left", "right", "top"]
+    assert found["right"].isna().all()
+    np.testing.assert_allclose(found["left"], data[0, 0].mean(axis=0, dtype=float)[4:])
+
+
+def test_cleaning_the_averages_is_what_extracting_does(data, labels):
+    averages = average_regions(as_image(data), as_atlas(labels), n_dummy=4)
+    whole = extract_time_series(as_image(data), as_atlas(labels), t_r=T_R, n_dummy=4)
+    np.testing.assert_allclose(standardised(averages.to_numpy()), whole, atol=1e-12)

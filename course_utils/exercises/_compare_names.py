@@ -20,7 +20,8 @@ class Text(Comparison):
     case : bool
         Whether upper and lower case count.
     options : tuple of str
-        The strings one may choose from, if they are known to the learner.
+        The strings one may choose from, if they are known to the learner. Then brackets and full stops around one do
+        not count either: "d)" is "d".
     path : bool
         Whether it names a file: then a path is accepted too, and its last part is judged.
     """
@@ -40,6 +41,8 @@ class Text(Comparison):
     def _normal(self, value):
         """Bring a string into the form in which it is compared."""
         text = (path_name(value) if self.path else value).strip()
+        if self.options:
+            text = text.strip(" ().,:;")
         return text if self.case else text.casefold()
 
     def _differs(self, answer, expected):
