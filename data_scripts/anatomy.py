@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_scripts.fields import Deformation, Grid, Sampler, bounding_box, smooth_noise
+from data_scripts.fields import Deformation, Grid, Sampler, bounding_box, smooth_slices
 from data_scripts.motion import rotation_matrix
 from data_scripts.packed import ONE
 
@@ -212,13 +212,13 @@ class Anatomicals:
     segmentation: np.ndarray
 
 
-def _store(clean, bias, noise, params):
+def _store(clean, bias, noise, slope):
     """Intensity with a smooth bias and Rician-like noise, in units of the slope."""
     values = clean * bias
     values += noise
     np.abs(values, out=values)
-    values *= np.float32(1 / params.t1w_slope)
-    return np.rint(values, out=values).astype(np.int16)
+    values *= np.float32(1 / slope)
+    return np.rint(values, out=values)
 
 
 def segment(shares, mask):
@@ -260,43 +260,47 @@ def simulate_anatomicals(params, ingredients, grid, transform, *, with_raw, rng)
     -------
     Anatomicals
     """
-    pulled = ingredients.anatomy.pull(Sampler(grid, transform))
-    clean = pulled.pop("t1w").astype(np.float32)
-    clean *= np.float32(params.t1w_scale / ONE)
-    total = pulled["grey"] + pulled["white"] + pulled["csf"]  # of 100 % in all, so they fit 16 bits
-    mask = total > 50 * ONE
-    del total
-    shares = {name: ((share + ONE // 2) // ONE).astype(np.uint8) for name, share in pulled.items()}
-    del pulled
-    noise = rng.standard_normal(grid.shape, dtype=np.float32)
-    noise *= np.float32(params.t1w_noise)
-    apart = np.array(grid.shape) / 4
-    bias = smooth_noise(grid.shape, apart, rng=rng)
-    bias *= np.float32(params.bias_sd)
-    bias += 1
-    t1w = _store(clean, bias, noise, params)
-    raw = None
-    if with_raw:
-        bias *= rim_gain(grid.shape, params.raw_bias)
-        raw = _store(clean, bias, noise, params)
-    return Anatomicals(grid, t1w, raw, mask, shares, segment(shares, mask))
+    t1w, mask, segmentation = (np.empty(grid.shape, dtype) for dtype in (np.int16, bool, np.uint8))
+    raw = np.empty(grid.shape, np.int16) if with_raw else None
+    shares = {name: np.empty(grid.shape, np.uint8) for name in ("grey", "white", "csf")}
+    sampler, maps = Sampler(grid, transform), ingredients.anatomy
+    biases = smooth_slices(grid.shape, np.array(grid.shape) / 4, rng=rng)
+    gains = rim_gain(grid.shape, params.raw_bias)
+    for row, (slices, bias, gain) in enumerate(zip(maps.pull_slices(sampler), biases, gains, strict=True)):
+        pulled = dict(zip(maps.names, slices, strict=True))
+        clean = pulled.pop("t1w") * np.float32(params.t1w_scale / ONE)
+        noise = rng.standard_normal(clean.shape, dtype=np.float32)
+        noise *= np.float32(params.t1w_noise)
+        bias *= np.float32(params.bias_sd)
+        bias += 1
+        t1w[row] = _store(clean, bias, noise, params.t1w_slope)
+        if with_raw:
+            raw[row] = _store(clean, bias * gain, noise, params.t1w_slope)
+        mask[row] = sum(pulled.values()) > 50 * ONE  # of 100 % in all, so they fit 16 bits
+        for name, share in pulled.items():
+            share += ONE // 2
+            share >>= ONE.bit_length() - 1
+            shares[name][row] = share
+        segmentation[row] = segment({name: share[row] for name, share in shares.items()}, mask[row])
+    return Anatomicals(grid, t1w, raw, mask, shares, segmentation)
 
 
 def rim_gain(shape, strength):
-    """Make the receive field of a head coil.
+    """Make the receive field of a head coil, slice by slice.
 
     Parameters
     ----------
     shape : tuple of int
+        Three axes.
     strength : float
         Gain at the middle of each face, above the 1 of the box's middle.
 
-    Returns
-    -------
-    ndarray of float32
+    Yields
+    ------
+    ndarray of float32, shape shape[1:]
+        Along the first axis.
     """
-    gain = np.float32(1.0)
-    for axis, n in enumerate(shape):
-        square = np.linspace(-1, 1, n, dtype=np.float32) ** 2 * np.float32(strength)
-        gain = gain + square.reshape([-1 if a == axis else 1 for a in range(len(shape))])
-    return gain
+    first, second, third = (np.linspace(-1, 1, n, dtype=np.float32) ** 2 * np.float32(strength) for n in shape)
+    within = 1 + second[:, None] + third
+    for height in first:
+        yield within + height

@@ -16,6 +16,11 @@ class Generator:
         """
         return code_digest()
 
+    def warm_up(self):
+        """Import what people are simulated with: a process that waits for its first person does it meanwhile."""
+        import data_scripts.person
+        import data_scripts.write_bids  # noqa: F401
+
     def load_ingredients(self, profile):
         """Load what all people share.
 

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from scipy import ndimage
 
-from data_scripts.fields import expand, smooth_noise, stretch_matrix
+from data_scripts.fields import bounding_box, expand, smooth_noise, stretch_matrix
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,13 @@ def _distance_to_skull(mask, grid):
     heights = grid.affine[2, 3] + np.arange(small.shape[0]) * spacing
     small[heights < -54] = False
     pad = int(np.ceil(30 / spacing))
-    padded = np.pad(small, pad)
-    grown = ndimage.distance_transform_edt(~padded) * spacing < 22
+    box = bounding_box(small)
+    grown = ndimage.distance_transform_edt(~np.pad(small[box], pad)) * spacing < 22
     hull = ndimage.distance_transform_edt(grown) * spacing > 22
     hull = ndimage.gaussian_filter(hull.astype(np.float32), 3 / spacing) > 0.5
-    distance = ndimage.distance_transform_edt(~hull) - ndimage.distance_transform_edt(hull)
-    distance = (distance * spacing)[pad:-pad, pad:-pad, pad:-pad].astype(np.float32)
+    small[box] = hull[pad:-pad, pad:-pad, pad:-pad]  # closing a shape does not make its box larger
+    distance = ndimage.distance_transform_edt(~small) - ndimage.distance_transform_edt(small)
+    distance = (distance * spacing).astype(np.float32)
     distance = ndimage.gaussian_filter(distance, 1.4 / spacing)
     return expand(distance, [stretch_matrix(n, m) for n, m in zip(grid.shape, distance.shape, strict=True)])
 

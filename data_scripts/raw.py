@@ -99,7 +99,9 @@ class ScannerView:
         (pulled,) = self._sampler(index).pull([volume], self.baseline.grid)
         sd = np.float32(UNSMOOTHED * self.params.intensity / self.params.thermal_tsnr)
         real, imaginary = (sd * self.rng.standard_normal(self.grid.shape, dtype=np.float32) for _ in range(2))
-        self.series[index] = np.rint(np.hypot(pulled * self.squeeze + real, imaginary) / self.params.slope)
+        real += pulled * self.squeeze
+        magnitude = np.sqrt(real**2 + imaginary**2)
+        self.series[index] = np.rint(magnitude / self.params.slope)
 
     def files(self, subject):
         """Go through the files of the raw run.

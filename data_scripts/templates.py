@@ -176,8 +176,10 @@ def _thin(values, step, sigma=None):
     """Keep every `step`-th voxel, after smoothing with a Gaussian of SD `sigma` voxels (as much as that needs)."""
     if step == 1 and sigma is None:
         return values
-    smoothed = ndimage.gaussian_filter(values, 0.35 * step if sigma is None else sigma)
-    return np.ascontiguousarray(smoothed[::step, ::step, ::step])
+    for axis, width in enumerate(np.broadcast_to(0.35 * step if sigma is None else sigma, 3)):
+        smoothed = ndimage.gaussian_filter1d(values, width, axis)
+        values = smoothed[tuple(slice(None, None, step if a == axis else 1) for a in range(3))]
+    return np.ascontiguousarray(values)
 
 
 def load_ingredients(profile):

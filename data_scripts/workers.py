@@ -1,11 +1,11 @@
 """The parts of a study, made one after the other or by several processes at once, which share one large object.
 
-The arrays of that object lie in one file that all processes map into memory. joblib does the like in shared memory,
-where its copy stays for good when the whole group of processes is killed. This file lies in the study's folder under a
-temporary name, so that the next run clears it away.
+The arrays of that object lie in one file that each process reads once, into memory of its own: places all over the
+arrays are looked up, which is a third slower in a file that is mapped, whose pages are small. joblib would map a copy
+in shared memory, which stays for good when the whole group of processes is killed. This file lies in the study's folder
+under a temporary name, so that the next run clears it away.
 """
 
-import mmap
 import os
 import pickle
 import signal
@@ -100,27 +100,28 @@ def _make_alone(out, people, plan, _jobs, generator, atlas):
 
 
 def _make_in_parallel(out, people, plan, jobs, generator, atlas):
-    """Start the workers, and the atlas in one of them, while this process loads what all people share."""
+    """Start the workers, which warm up while this process loads what all people share; the short atlas is last."""
     from concurrent.futures import as_completed
 
     from joblib.externals.loky import get_reusable_executor
 
     executor = get_reusable_executor(
-        max_workers=jobs, env=dict.fromkeys(THREADS, "1"), initializer=_end_with, initargs=(os.getpid(),)
+        max_workers=jobs, env=dict.fromkeys(THREADS, "1"), initializer=_begin, initargs=(os.getpid(), generator)
     )
     failed, shared_file = True, ExitStack()
     try:
-        before = [executor.submit(_make_atlas, out, generator)] if atlas else []
+        executor.submit(os.getpid)  # the workers start now
         shared = shared_file.enter_context(share(out, generator.load_ingredients(plan.profile)))
         tasks = [executor.submit(_make_shared, out, person, plan, shared, generator) for person in people]
-        for task in as_completed([*before, *tasks]):
+        last = [executor.submit(_make_atlas, out, generator)] if atlas else []
+        for task in as_completed([*tasks, *last]):
             task.result()
-            if task not in before:
+            if task not in last:
                 yield
         failed = False
     finally:
         executor.shutdown(wait=True, kill_workers=failed)
-        shared_file.close()  # last: Windows does not delete what a process still maps
+        shared_file.close()
 
 
 def _make_shared(out, person, plan, shared, generator):
@@ -141,6 +142,12 @@ def _make_atlas(out, generator):
 
     with threadpool_limits(1):
         make_unit(out, "atlas", generator.atlas_files())
+
+
+def _begin(main, generator):
+    """Make a worker ready while the main process still loads what all people share."""
+    _end_with(main)
+    generator.warm_up()
 
 
 def _end_with(main):
@@ -187,14 +194,17 @@ class Shared:
 
 @lru_cache(maxsize=1)
 def _load(path, head, places):
-    with open(path, "rb") as file:
-        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    import numpy as np
+
+    data = np.fromfile(path, np.uint8)
+    data.flags.writeable = False  # whoever wrote into it would change the next person's
+    data = memoryview(data)
     return pickle.loads(head, buffers=[data[first:end] for first, end in places])
 
 
 @contextmanager
 def share(folder, content):
-    """Write an object where other processes can map it, for as long as the block lasts.
+    """Write an object where other processes can read it, for as long as the block lasts.
 
     Parameters
     ----------
@@ -212,7 +222,6 @@ def share(folder, content):
     path = Path(folder, partial_name("shared"))
     try:
         with open(path, "wb") as file:
-            file.write(b"\0")  # an empty file cannot be mapped
             for buffer in buffers:
                 file.write(b"\0" * (-file.tell() % ALIGNMENT))
                 first = file.tell()

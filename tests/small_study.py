@@ -41,6 +41,9 @@ class SmallGenerator(study.Generator):
     def code(self):
         return "small"  # not the digest of the simulator, which does not matter here
 
+    def warm_up(self):
+        """Nothing heavy is needed here."""
+
     def load_ingredients(self, profile):
         return np.arange(profile.n_volumes, dtype=np.int16)
 
