@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from course_utils.exercises._compare import Array, Names, Table
 from course_utils.exercises._engine import Choice, Exercise, KnownCase, Wrong
@@ -33,7 +34,11 @@ def _relabelled(files, participants):
 
 
 def _bare(files, participants):
-    return participants.rename(index=lambda label: label.removeprefix("sub-"))
+    return put_in_order(files, participants).rename(index=lambda label: label.removeprefix("sub-"))
+
+
+def _whole_names(files, participants):
+    return participants.reindex(files)
 
 
 def _first_half(files, participants):
@@ -74,6 +79,16 @@ right_rows = Exercise(
         "labels_only": Wrong(
             lambda files, participants: list(put_in_order(files, participants).index),
             "These are the labels, in the right order. Now ask the table for their rows.",
+        ),
+        "whole_names": Wrong(
+            _whole_names,
+            "The rows are labelled with whole names of files. No participant is called so: take the label out of each "
+            "name.",
+        ),
+        "bare": Wrong(_bare, 'The right rows in the right order, but their labels have lost the "sub-" of the table.'),
+        "label_column": Wrong(
+            lambda files, participants: put_in_order(files, participants).reset_index(names="participant_id"),
+            "The order is right, but the labels have become a column. Keep them as the index.",
         ),
         "half": Wrong(_first_half, "Some of the files have no row. Make the list from all of them."),
     },
@@ -151,6 +166,18 @@ chosen_mean = Exercise(
             _one_number_each,
             "One number for each person: the mean over voxels. The mean over people runs along axis 0.",
         ),
+        "older": Wrong(
+            _mean_where(lambda people: _is_control(people) & (people["age"] > 40)),
+            "These controls are older than 40. Younger is `<`.",
+        ),
+        "one_number": Wrong(
+            lambda maps, people: average_young_controls(maps, people).mean(),
+            "The mean over people and voxels alike. Over people alone it runs along axis 0 and leaves a map.",
+        ),
+        "condition": Wrong(
+            lambda maps, people: (_is_control(people) & (people["age"] < 40)).to_numpy(),
+            "This is the condition: who is meant. Use it to choose rows of `maps`, then take their mean.",
+        ),
         "no_mean": Wrong(
             lambda maps, people: maps[(_is_control(people) & (people["age"] < 40)).to_numpy()],
             "The right rows. Now take their mean.",
@@ -198,6 +225,14 @@ def _without_column(maps, indices):
     return [name for name in find_views(maps, indices) if name != "maps[:, 7]"]
 
 
+def _integers_only(maps, indices):
+    return [name for name in find_views(maps, indices) if isinstance(indices[name], int) or ", " in name]
+
+
+def _positions(maps, indices):
+    return [i for i, name in enumerate(indices) if name in find_views(maps, indices)]
+
+
 def _with_lists(maps, indices):
     return find_views(maps, indices) + [name for name in _copies(maps, indices) if "[[" in name]
 
@@ -241,6 +276,11 @@ views = Exercise(
             _without_column,
             "One is missing: a column is a view as well, though its numbers do not lie side by side.",
         ),
+        "no_slice": Wrong(
+            _integers_only,
+            "One is missing: rows that follow each other, chosen by a slice, are a view as well.",
+        ),
+        "positions": Wrong(_positions, "These are positions in `indices`. Answer with the names, as strings."),
         "lists": Wrong(
             _with_lists,
             "A list of integers can ask for rows in any order, even twice. That cannot be a view: numpy makes a copy.",
@@ -299,6 +339,17 @@ one_sample = Exercise(
         "divided_by_n": Wrong(
             _divided_by(lambda maps: maps.std(axis=0, ddof=1) / len(maps)),
             "The standard deviation was divided by n. The standard error has the square root of n.",
+        ),
+        "root_of_n_minus_1": Wrong(
+            _divided_by(lambda maps: maps.std(axis=0, ddof=1) / np.sqrt(len(maps) - 1)),
+            "n - 1 was used twice. It belongs into the standard deviation (`ddof=1`); the root is that of n.",
+        ),
+        "p_values": Wrong(
+            lambda maps: stats.ttest_1samp(maps, 0).pvalue, "These are *p* values. *t* is what they are made from."
+        ),
+        "standard_error": Wrong(
+            lambda maps: maps.std(axis=0, ddof=1) / np.sqrt(len(maps)),
+            "This is the standard error. Divide the mean by it.",
         ),
         "variance": Wrong(
             _divided_by(lambda maps: maps.var(axis=0, ddof=1) / np.sqrt(len(maps))),

@@ -153,6 +153,14 @@ def _run_frequent():
     return {**choose_interpolations(), "run": "nearest_most_frequent"}
 
 
+def _atlas_linear():
+    return {**choose_interpolations(), "atlas": "linear"}
+
+
+def _map_frequent():
+    return {**choose_interpolations(), "seed map": "nearest_most_frequent"}
+
+
 def _all_swapped():
     other = {"linear": "nearest_most_frequent", "nearest_most_frequent": "linear"}
     return {image: other[kind] for image, kind in choose_interpolations().items()}
@@ -178,6 +186,13 @@ interpolations = Exercise(
         "clusters_linear": Wrong(
             _clusters_linear,
             "The number of a cluster is a name: between cluster 1 and cluster 3 there is no cluster 2.",
+        ),
+        "atlas_linear": Wrong(
+            _atlas_linear, "The numbers of an atlas are names of regions: the mean of two names is a third name."
+        ),
+        "map_frequent": Wrong(
+            _map_frequent,
+            "A seed map is measured: its values may be averaged, and should be, since that lessens noise.",
         ),
         "run_frequent": Wrong(
             _run_frequent, "A run is measured, volume by volume. That it has a fourth axis changes nothing."
@@ -280,6 +295,10 @@ region_size = Exercise(
         "added_up": Wrong(
             _labels_added_up, "Here the labels themselves were added up. Count them: compare first, then sum."
         ),
+        "label": Wrong(
+            lambda labels_surf, lut, name: int(lut.set_index("name").loc[name, "index"]),
+            "This is the label of the region. Count the vertices that have it.",
+        ),
         "share": Wrong(_share, "This is a share of all vertices. Here we ask for their number."),
     },
     # label 5: two on the left, one on the right
@@ -360,6 +379,10 @@ wrong_side = Exercise(
             "This is the mean of two shares. If one hemisphere has more labelled vertices, its vertices count less.",
         ),
         "number_wrong": Wrong(_number_wrong, "This is a number of vertices. Divide it by how many are labelled."),
+        "percent": Wrong(
+            lambda labels_surf, lut: 100 * share_on_wrong_side(labels_surf, lut),
+            "These are percent. Asked for is a share, from 0 to 1.",
+        ),
         "right_side": Wrong(_share_on_right_side, "This is the share on the right side, where all is well."),
     },
     # left: of three labelled vertices one is R; right: of two labelled one is L
@@ -390,7 +413,8 @@ smoothing = Choice(
         "D": "Smoothing in the volume first and projecting then gives the same, because both steps are linear.",
     },
     reasons={
-        "A": "How many values are averaged is not how wide the kernel is. What differs is which neighbours count.",
+        "A": "How many values are averaged is not how wide the kernel is. (That nilearn's kernel came out narrower has "
+        "another reason: how often it repeats.) What differs is which neighbours count.",
         "B": "A voxel that spans a narrow sulcus holds both banks already. No step that comes later can part them.",
         "D": "Both are linear, but they do not commute: the volume weighs neighbours by the straight line, the surface "
         "by the way along it.",

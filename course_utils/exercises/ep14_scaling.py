@@ -44,6 +44,22 @@ hours = Exercise(
             lambda seconds, n_people, n_workers: estimate_hours(seconds, n_people, n_workers) * 60,
             "These are minutes. Asked for are hours.",
         ),
+        "days": Wrong(
+            lambda seconds, n_people, n_workers: estimate_hours(seconds, n_people, n_workers) / 24,
+            "These are days. Asked for are hours.",
+        ),
+        "one_person": Wrong(
+            lambda seconds, n_people, n_workers: estimate_hours(seconds, 1, n_workers),
+            "This is for one person. How many are there?",
+        ),
+        "measured_people": Wrong(
+            lambda seconds, n_people, n_workers: estimate_hours(seconds, len(seconds), n_workers),
+            "This is for the people that were measured. Asked for are `n_people`.",
+        ),
+        "each_person": Wrong(
+            lambda seconds, n_people, n_workers: seconds * n_people / n_workers / 3600,
+            "One answer for each person that was measured. Take their mean first.",
+        ),
         "sum": Wrong(
             lambda seconds, n_people, n_workers: seconds.sum() * n_people / n_workers / 3600,
             "This takes what all measured people need together for what one person needs.",
@@ -97,6 +113,14 @@ amdahl = Exercise(
         "time": Wrong(
             lambda serial, n_cores: serial + (1 - serial) / n_cores,
             "This is the new time, as a share of the old one. How many times as fast is that?",
+        ),
+        "saved": Wrong(
+            lambda serial, n_cores: 1 - (serial + (1 - serial) / n_cores),
+            "This is the share of the time that is saved. How many times as fast is that?",
+        ),
+        "multiplied": Wrong(
+            lambda serial, n_cores: 1 / (serial * (1 - serial) / n_cores),
+            "Here the two times were multiplied. One comes after the other: add them.",
         ),
         "swapped": Wrong(
             lambda serial, n_cores: 1 / ((1 - serial) + serial / n_cores),
@@ -209,6 +233,14 @@ failures = Exercise(
         "kept": Wrong(
             _shares(lambda group, missing: pd.Series(~missing, group.index).groupby(group).mean().to_dict()),
             "This is the share of those who are there. Asked for are the missing.",
+        ),
+        "ratio": Wrong(
+            _shares(
+                lambda group, missing: {
+                    name: missing[group == name].sum() / max((~missing[group == name]).sum(), 1) for name in set(group)
+                }
+            ),
+            "Each is divided by those who are left. Divide by everybody in the group, missing or not.",
         ),
         "percent": Wrong(
             _shares(lambda group, missing: (100 * pd.Series(missing, group.index).groupby(group).mean()).to_dict()),
