@@ -46,7 +46,7 @@ def reply(capsys):
 
 # --- the three replies, to the letter ---------------------------------------------------------------------------------
 def test_replies_to_the_letter(reply):
-    blank = "Not attempted yet. Replace the three dots (...) with your answer, then run the cell.\n"
+    blank = "Not attempted yet. Replace the three dots (...) with your answer, then run\nthe cell.\n"
     assert reply(ex.duration, ..., **RUN) == blank
     assert reply(ex.duration) == blank
     assert reply(ex.duration, 380.0, **RUN) == (
@@ -56,7 +56,8 @@ def test_replies_to_the_letter(reply):
         Not yet. Found: the whole number 152.
         Expected: a number (seconds), between 1 and 3,600.
         What differs: it is too small.
-        Likely reason: This is the number of volumes. Each of them takes one TR to record.
+        Likely reason: This is the number of volumes. Each of them takes one TR to
+        record.
         """)
     assert reply(ex.duration, 1e6, **RUN) == textwrap.dedent("""\
         Not yet. Found: the number 1e+06.
@@ -68,8 +69,8 @@ def test_replies_to_the_letter(reply):
 
 def test_long_lines_are_wrapped(reply):
     said = reply(ex.means, np.zeros((12, 4)), **ex.means.example_inputs())
-    assert max(map(len, said.splitlines())) <= 88
-    assert "Expected: an array of shape (4,) = (regions), in arbitrary units, values between -10 and\n10.\n" in said
+    assert max(map(len, said.splitlines())) <= 76
+    assert "Expected: an array of shape (4,) = (regions), in arbitrary units, values\nbetween -10 and 10.\n" in said
 
 
 def test_choice(reply, capsys):

@@ -14,7 +14,7 @@ NOT_ATTEMPTED = "Not attempted yet"
 CORRECT = "Correct"
 NOT_YET = "Not yet"
 LONGEST_PART = 200  # characters of each part of a reply
-WIDTH = 88  # characters of a printed line: what fits beside the navigation of the built page
+WIDTH = 76  # characters of a printed line: what fits beside the navigation of the built page
 
 
 def wrap(text, indent=""):
