@@ -102,7 +102,10 @@ def as_published(study):
                 img = nib.load(path)
                 content = image_bytes(np.array([0, 2, 3, 1], np.uint8)[np.asarray(img.dataobj).astype(int)], img.affine)
             yield f"{DERIVED}/{label}/{path.parent.name}/{name}".replace(old, label), content
-    yield "participants.tsv", table.encode()
+    head, *rows = table.splitlines()
+    scanners = ("35343.0", "35426.0")  # of the real study, so that a row can be read as one of its
+    rows = [f"{row}\t{scanners[(i % 4 == 0) ^ ('SCHZ' in row)]}" for i, row in enumerate(rows)]
+    yield "participants.tsv", "\n".join([f"{head}\tScannerSerialNumber", *rows, ""]).encode()
     yield "task-rest_bold.json", (study / "task-rest_bold.json").read_bytes()
     yield "dataset_description.json", b'{"Name": "A look-alike of ds000030, simulated", "BIDSVersion": "1.0.2"}'
 
