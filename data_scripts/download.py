@@ -243,6 +243,7 @@ def _require_room_for_copies(out, files):
 
 def _finish_person(out, choice, came):
     """Convert what has come of one person and write down that they are finished, if nothing that is needed lacks."""
+    came = dict(sorted(came.items(), key=lambda item: item[0].path))  # the order of arrival shall not show
     files = list(came)
     have = type(choice)(choice.subject, files)
     if have.missing:

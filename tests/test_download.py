@@ -331,6 +331,11 @@ def test_two_downloads_at_once_into_one_folder(server, good, tmp_path):
     assert check_manifest(out, deep=True) == []
 
 
+def test_order_of_arrival_changes_no_byte(server, good, tmp_path):
+    fetch(tmp_path / "ds000030", server, jobs=1, subjects=PEOPLE[::-1])
+    assert digest_tree(tmp_path / "ds000030") == digest_tree(good)
+
+
 def test_people_are_added(server, good, tmp_path):
     out = tmp_path / "ds000030"
     fetch(out, server, subjects=[ONE])

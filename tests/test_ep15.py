@@ -1,6 +1,6 @@
 """What the exercises of episode 15 accept beside their solutions, and what they say on the real people."""
 
-import os
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from course_utils.exercises import ep15_real as ep15
 from data_scripts.openneuro import LESSON
 
-REAL = os.environ.get("COURSE_REAL_PARTICIPANTS")  # the study's own participants.tsv, where somebody has it
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "ds000030" / "participants.tsv"
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def test_labels_as_an_index_are_right(reply):
     assert reply(ep15.alike, pd.Index(["sub-3", "sub-2"])).startswith("Correct.")
 
 
-@pytest.mark.skipif(not REAL, reason="$COURSE_REAL_PARTICIPANTS does not name the participants.tsv of ds000030")
+@pytest.mark.skipif(not REAL.is_file(), reason="the real participants.tsv of ds000030 is not in ../shared/data")
 def test_scanner_and_diagnosis_go_together_in_the_lesson():
     """On the real twenty: what the page says of them."""
     table = pd.read_csv(REAL, sep="\t", na_values="n/a").set_index("participant_id")

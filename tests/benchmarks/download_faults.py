@@ -22,8 +22,8 @@ from small_study import digest_tree
 
 from course_utils.manifest import check_manifest
 
-PIECE, PAUSE = 65536, 0.01  # bytes, and seconds after each: about 6 MB a second
-LARGE = 3_000_000  # bytes of each raw anatomical image, so that many kills fall inside a file
+PIECE, PAUSE = 65536, 0.02  # bytes, and seconds after each: about 3 MB a second
+LARGE = 10_000_000  # bytes of each raw image, so that many kills fall inside a file
 
 
 def slow_down(handler, path, status, headers, body):
@@ -76,7 +76,7 @@ def main():
     options = parser.parse_args()
     rng, tree = random.Random(options.seed), ps.small_tree()
     for path in tree:
-        if path.endswith("_T1w.nii.gz") and "derivatives" not in path:
+        if path.endswith(".nii.gz") and "derivatives" not in path:
             tree[path] = rng.randbytes(LARGE)
     with tempfile.TemporaryDirectory() as folder, ps.serve() as (url, client):
         ps.publish(client, tree)
