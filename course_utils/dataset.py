@@ -9,7 +9,7 @@ import pandas as pd
 
 HOW_TO_MAKE = {
     "simulated": "make them with `make data` in the course's folder, or with `python -m data_scripts simulate`",
-    "ds000030": "put the OpenNeuro download there, raw BIDS root with derivatives/fmriprep inside",
+    "ds000030": "fetch them with `python -m data_scripts download ds000030`, which says first how much that is",
 }
 
 

@@ -15,7 +15,7 @@ from data_scripts.study_file import EXAMPLE
 from data_scripts.unpack import unpack
 
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
-CONTINUE = {"simulate", "unpack", "replicate"}  # these go on from what an earlier run has finished
+CONTINUE = {"simulate", "unpack", "replicate", "download"}  # these go on from what an earlier run has finished
 FOLDER = "$COURSE_DATA/simulated or data/simulated"
 EXAMPLE_HELP = "\b\nA FILE for --parameters, every line of which may be left out:\n\n\b\n" + "\n".join(
     f"  {line}" if line else "\n\b" for line in EXAMPLE.splitlines()
@@ -79,20 +79,60 @@ def _simulate(profile, seed, subjects, parameters, jobs, out):
         click.echo(f"The study is whole, nobody had to be simulated: {report.root} ({report.n_people} people, {size}).")
 
 
+@_cli.command("download")
+@click.argument("name", type=click.Choice(["ds000030"]))
+@click.option(
+    "--subjects", metavar="LABELS", help="Whose data, such as 10171,50010.  [default: the lesson's 20 people]"
+)
+@click.option("--all", "everybody", is_flag=True, help="Everybody's data: hundreds of gigabytes.")
+@click.option("--dry-run", is_flag=True, help="Say what would be fetched, and stop.")
+@click.option("--endpoint", metavar="URL", help="Another S3 server that has the same bucket.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=6, show_default=True, help="Files at once.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder.  [default: $COURSE_DATA/ds000030 or data/ds000030]"
+)
+def _download(name, subjects, everybody, dry_run, endpoint, jobs, out):
+    """Fetch the real study from OpenNeuro, or finish that: resting runs and anatomy, as fMRIPrep left them."""
+    from data_scripts.download import download_study
+
+    report = download_study(
+        out or default_folder(name),
+        subjects=None if subjects is None else [label.strip() for label in subjects.split(",") if label.strip()],
+        everybody=everybody,
+        dry_run=dry_run,
+        endpoint=endpoint,
+        jobs=jobs,
+        say=click.echo,
+        progress=True,
+    )
+    for problem in report.problems:
+        click.echo(f"Missing: {problem}")
+    if dry_run:
+        return
+    size = f"{report.n_people} people, {report.n_files} files, {report.n_bytes / 1e9:.2f} GB"
+    if report.problems:
+        raise click.ClickException(
+            f"{len(report.problems)} things are missing, named above; the rest is in {report.root} ({size}). The same"
+            " command asks for them again."
+        )
+    click.echo(f"The study is whole: {report.root} ({size}). What was changed: {report.root / report.changes}")
+
+
 @_cli.command("verify")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--deep", is_flag=True, help="Read every byte and compare hashes, not only sizes.")
 def _verify(path, deep):
     """Check that every file of the study in PATH is there and undamaged."""
     root = path or default_folder()
-    n_files = len(read_manifest(root)["files"])
+    manifest = read_manifest(root)
+    n_files, mend = len(manifest["files"]), "simulate" if manifest.get("simulated", True) else "download ds000030"
     problems = check_manifest(root, deep=deep)
     for problem in problems:
         click.echo(str(problem))
     if problems:
         raise click.ClickException(
             f"{len(problems)} of {n_files} files in {root} are missing or damaged: delete those that are damaged, then"
-            " `python -m data_scripts simulate` makes what is missing."
+            f" `python -m data_scripts {mend}` makes what is missing."
         )
     click.echo(f"All {n_files} files are there, {'byte for byte' if deep else 'with the right sizes'}: {root}")
 

@@ -12,8 +12,13 @@ LOCK = ".simulate.lock"
 HARMLESS = {LOCK, ".DS_Store", "Thumbs.db", ".gitkeep", ".gitignore"}  # do not make a folder somebody else's
 
 
-def default_folder():
-    """Where the study goes unless told otherwise: `$COURSE_DATA/simulated`, or `data/simulated` in the course's folder.
+def default_folder(name="simulated"):
+    """Where a study goes unless told otherwise: `$COURSE_DATA/NAME`, or `data/NAME` in the course's folder.
+
+    Parameters
+    ----------
+    name : str
+        Of the study.
 
     Returns
     -------
@@ -21,10 +26,10 @@ def default_folder():
     """
     chosen = os.environ.get("COURSE_DATA")
     if chosen:
-        return Path(chosen).expanduser().absolute() / "simulated"
+        return Path(chosen).expanduser().absolute() / name
     course = Path(__file__).resolve().parents[1]
     base = course if (course / "pyproject.toml").is_file() else Path.cwd()
-    return base / "data" / "simulated"
+    return base / "data" / name
 
 
 def refuse_foreign_folder(out, own):
