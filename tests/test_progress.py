@@ -18,6 +18,14 @@ for i in range(20):
 """
 
 
+TRY_MANY = """
+from course_utils import progress
+
+for _ in range(20):
+    progress.record("ep05.fifth_volume", "not yet")
+"""
+
+
 @pytest.fixture(autouse=True)
 def path(tmp_path, monkeypatch):
     """A record of its own, in a folder that does not exist yet."""
@@ -147,6 +155,19 @@ def test_two_notebooks_at_once_lose_nothing():
     writers = [subprocess.Popen([sys.executable, "-c", RECORD_MANY, name]) for name in ("ep01", "ep02")]
     assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
     assert len(progress.solved()) == 40
+
+
+def test_two_notebooks_at_one_exercise_lose_no_attempt(path):
+    """Both read, add one and write back, and whoever looks meanwhile never sees half a record."""
+    writers = [subprocess.Popen([sys.executable, "-c", TRY_MANY]) for _ in range(2)]
+    seen = []
+    while any(writer.poll() is None for writer in writers):
+        if path.exists():
+            seen.append(json.loads(path.read_text())["exercises"]["ep05.fifth_volume"]["attempts"])
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert seen == sorted(seen)
+    assert json.loads(path.read_text())["exercises"]["ep05.fifth_volume"]["attempts"] == 40
+    assert sorted(file.name for file in path.parent.iterdir() if file.suffix == ".json") == ["progress.json"]
 
 
 def test_record_lies_in_the_users_folder_by_default(monkeypatch):
