@@ -110,7 +110,7 @@ def open_page(browser, url, *, width=1280, theme="light", **options):
         return route.continue_()
 
     page.route("**/*", refuse_strangers)
-    page.on("console", lambda m: m.type in ("error", "warning") and wrong.append(f"console: {m.text}"))
+    page.on("console", lambda m: m.type == "error" and wrong.append(f"console: {m.text}"))
     page.on("pageerror", lambda e: wrong.append(f"script error: {e}"))
     page.on("response", lambda r: r.status >= 400 and wrong.append(f"answer {r.status}: {r.url}"))
     page.goto(url, wait_until="load")

@@ -114,7 +114,7 @@ def measure_executions(cache):
             notebook, kernel_manager_class=MeasuringKernelManager, **options
         )
         path.parent.mkdir(parents=True, exist_ok=True)
-        ended = datetime.now(UTC).isoformat(" ", timespec="minutes")
+        ended = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
         record = {"peak_mb": MeasuringKernelManager.peak_mb, "ended": ended}
         path.write_text(json.dumps(record))
         return result
