@@ -18,6 +18,9 @@ INLINE_SCRIPT = re.compile(
     r"<script(?![^>]*\b(?:src|type)=)[^>]*>(.*?)</script>", re.S
 )
 FRAME = re.compile(r'<iframe srcdoc="([^"]*)"([^>]*)>')
+COPY_BUTTON = re.compile(
+    r'<button type="button" class="copy-paste-icon".*?</button>', re.S
+)
 # directive: (sources, why more than the site's own files are needed)
 PAGE_POLICY = {
     "default-src": ("'self'", "nothing from anywhere else"),
@@ -80,6 +83,10 @@ def move_viewer(app, docname, text):
         title = html.unescape(title[1]).strip() if title else ""
         title = html.escape(title or "Interactive viewer", quote=True)
         page = re.sub(r"<link\b[^>]*https?:[^>]*>", "", page)  # an icon
+        # nilearn's report: a button within a button, and a pale red
+        page = COPY_BUTTON.sub("", page).replace(
+            "color: red;", "color: #b00000;"
+        )
         for control, label in VIEWER_LABELS.items():
             page = page.replace(control, f'{control} aria-label="{label}"')
         name = hashlib.sha256(page.encode()).hexdigest()[:16] + ".html"
@@ -171,6 +178,8 @@ def finish_pages(app, exception):
         new = INLINE_SCRIPT.sub(move, old)
         new = new.replace('onclick="window.print()"', "data-print")
         new = new.replace('<th class="head"><p></p></th>', "<td></td>")
+        # a role that ARIA no longer wants on a single entry
+        new = new.replace(' role="doc-biblioentry"', "")
         if new != old:
             page.write_text(new, encoding="utf-8")
         used.update(
