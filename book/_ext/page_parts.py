@@ -178,8 +178,8 @@ def finish_pages(app, exception):
         new = INLINE_SCRIPT.sub(move, old)
         new = new.replace('onclick="window.print()"', "data-print")
         new = new.replace('<th class="head"><p></p></th>', "<td></td>")
-        # a role that ARIA no longer wants on a single entry
-        new = new.replace(' role="doc-biblioentry"', "")
+        # a role that ARIA no longer has; the list around it wants this one
+        new = new.replace('role="doc-biblioentry"', 'role="listitem"')
         if new != old:
             page.write_text(new, encoding="utf-8")
         used.update(
