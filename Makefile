@@ -10,7 +10,7 @@ CELL_WARNINGS := PYTHONWARNINGS="error::DeprecationWarning:__main__,error::Futur
 BUILD := jupyter-book build . -W -n --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data book lab test lint unit notebooks site costs benchmarks lock clean
+.PHONY: help setup data book lab test lint unit notebooks site links costs benchmarks lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,7 +73,10 @@ notebooks: data  ## run every notebook, exercises unanswered and answered
 site: data  ## build the site from nothing and look at every page in a browser
 	@rm -rf _build/clean
 	@$(RUN) $(CELL_WARNINGS) $(BUILD) --path-output _build/clean
-	@$(RUN) COURSE_SITE=_build/clean/_build/html pytest -m site tests
+	@$(RUN) COURSE_SITE=_build/clean/_build/html pytest -n 2 -m site tests
+
+links: data  ## ask every address that the pages link to whether it still exists (needs the network)
+	@$(RUN) jupyter-book build . --builder linkcheck
 
 costs: data  ## measure seconds and memory of every notebook and write them into its first box
 	@$(RUN) python tests/benchmarks/notebook_costs.py --write

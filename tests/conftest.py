@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -82,3 +83,21 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=path, args=options)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The built site, in `$COURSE_SITE` or where `make book` puts it."""
+    folder = Path(os.environ.get("COURSE_SITE", Path(__file__).resolve().parents[1] / "_build/html")).resolve()
+    if not (folder / "index.html").is_file():
+        pytest.fail(f"There is no built site in {folder}: run `make site`.")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    """Where the built site is served, without a slash at its end."""
+    from site_browser import serve
+
+    with serve(site) as address:
+        yield address

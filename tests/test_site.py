@@ -1,44 +1,28 @@
-"""Looks at the built site, and at a notebook in JupyterLab, in a real browser (make site).
+"""Looks at every page of the built site in a real browser (make site).
 
-The site's folder is `$COURSE_SITE`; the fixture `browser` is in conftest.py.
+The site's folder is `$COURSE_SITE`; the fixtures `browser`, `site` and `address` are in conftest.py.
 """
 
-import functools
-import http.server
+import gzip
 import json
-import os
-import threading
+import re
+from importlib.metadata import version
 from pathlib import Path
-from urllib.parse import urlparse
+from statistics import median
 
 import pytest
 import yaml
+from bs4 import BeautifulSoup
+from notebook_gates import FILE_NAME, SHORTEST_ALT
+from site_browser import TOO_WIDE, accessibility_problems, open_everything, open_page, wait_until
+
+import course_utils
+from course_utils.dataset import open_study
 
 pytestmark = pytest.mark.site
 ROOT = Path(__file__).resolve().parents[1]
-COUNT_WITHOUT_ALT = "[...document.querySelectorAll('article img')].filter(i => !i.alt || /[.]png$/.test(i.alt)).length"
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        """Keep the test's output readable."""
-
-
-@pytest.fixture(scope="module")
-def site():
-    folder = Path(os.environ.get("COURSE_SITE", ROOT / "_build/html")).resolve()
-    if not (folder / "index.html").is_file():
-        pytest.fail(f"There is no built site in {folder}: run `make site`.")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def address(site):
-    handler = functools.partial(QuietHandler, directory=site)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+LOOKS = [(1280, "light"), (1280, "dark"), (375, "dark"), (375, "light")]  # in an order that changes one at a time
+ALT_TEXTS = "[...document.querySelectorAll('article img')].map(e => e.alt)"
 
 
 def pages_of_the_book():
@@ -46,70 +30,140 @@ def pages_of_the_book():
     return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
 
 
-def visit(browser, url, width):
-    """Open a page and return it with everything that went wrong."""
-    context = browser.new_context(viewport={"width": width, "height": 900})
-    page, wrong = context.new_page(), []
-
-    def refuse_strangers(route):
-        target = urlparse(route.request.url)
-        if target.scheme.startswith("http") and target.hostname != "127.0.0.1":
-            wrong.append(f"request to another host: {route.request.url}")
-            return route.abort()
-        return route.continue_()
-
-    page.route("**/*", refuse_strangers)
-    page.on("console", lambda m: m.type == "error" and wrong.append(f"console: {m.text}"))
-    page.on("pageerror", lambda e: wrong.append(f"script error: {e}"))
-    page.on("response", lambda r: r.status >= 400 and wrong.append(f"answer {r.status}: {r.url}"))
-    page.goto(url, wait_until="load")
-    page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
-    page.evaluate("document.querySelectorAll('iframe').forEach(e => e.scrollIntoView())")
-    page.wait_for_timeout(1500)
-    return page, wrong
+NOTEBOOKS = [n for n in pages_of_the_book() if (ROOT / f"{n}.ipynb").is_file()]
 
 
-@pytest.mark.parametrize("width", [1280, 375])
-@pytest.mark.parametrize("name", pages_of_the_book())
-def test_page_is_clean(browser, site, address, name, width):
-    """No error on the console, no missing file, no request to another host, no sideways scrolling."""
-    page, wrong = visit(browser, f"{address}/{name}.html", width)
-    overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    images_without_alt = page.evaluate(COUNT_WITHOUT_ALT)
-    page.context.close()
+def read(site, name):
+    """A built page, parsed."""
+    return BeautifulSoup((site / f"{name}.html").read_bytes(), "html.parser")
+
+
+def alt_text_problems(texts):
+    """What is wrong with the texts that stand for a page's figures."""
+    problems = [f"not a finding: {text!r}" for text in texts if len(text) < SHORTEST_ALT or FILE_NAME.search(text)]
+    return problems + [f"used twice: {text!r}" for text in set(texts) if texts.count(text) > 1]
+
+
+@pytest.mark.parametrize("name", [*pages_of_the_book(), "search", "genindex"])
+def test_page(browser, site, address, name):
+    """On phone and desk, light and dark: nothing on the console, nothing from elsewhere, accessible, not too wide."""
+    problems = {}
+    with open_page(browser, f"{address}/{name}.html", reduced_motion="reduce") as (page, wrong):
+        open_everything(page)
+        for width, theme in LOOKS:
+            page.emulate_media(color_scheme=theme)
+            page.set_viewport_size({"width": width, "height": 900})
+            wait_until(page, f"document.documentElement.dataset.theme === '{theme}'")
+            page.wait_for_timeout(400)  # the theme looks anew at what can be scrolled 300 ms after a change
+            problems[width, theme] = accessibility_problems(page)
+            if (overflow := page.evaluate(TOO_WIDE)) > 0:
+                problems[width, theme].append(f"{overflow} px wider than the window")
+        problems["alt texts"] = alt_text_problems(page.evaluate(ALT_TEXTS))
     assert wrong == []
-    assert overflow <= 0, f"the page is {overflow} px wider than the window"
-    assert images_without_alt == 0
+    assert {look: found for look, found in problems.items() if found} == {}
 
 
-def test_page_works_from_a_file(browser, site):
-    """The site works without a server, from a memory stick."""
-    page, wrong = visit(browser, (site / "book/index.html").as_uri(), 1280)
-    title = page.title()
-    page.context.close()
-    assert wrong == []
-    assert "From Files to Findings" in title
-
-
-def test_search_finds_a_term(browser, site, address):
-    """Searching the site for a term of the field finds its glossary entry."""
-    page, wrong = visit(browser, f"{address}/search.html?q=voxel", 1280)
-    page.wait_for_selector("#search-results li", timeout=15000)
-    found = page.inner_text("#search-results")
-    page.context.close()
-    assert wrong == []
-    assert "Glossary" in found
-
-
-@pytest.mark.parametrize("name", [n for n in pages_of_the_book() if (ROOT / f"{n}.ipynb").is_file()])
-def test_built_page_shows_each_outcome(browser, site, address, name):
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_page_shows_each_outcome(site, name):
     """Every exercise on a page says that it was not attempted yet, and its solution's source is on the page."""
     notebook = json.loads((ROOT / f"{name}.ipynb").read_text())
     stubs = [c for c in notebook["cells"] if "exercise" in c["metadata"].get("tags", [])]
-    page, _ = visit(browser, f"{address}/{name}.html", 1280)
-    outputs = page.locator(".cell.tag_exercise .cell_output").all_inner_texts()
-    solutions = page.locator("details .highlight").all_inner_texts()
-    page.context.close()
+    page = read(site, name)
+    outputs = [found.get_text().strip() for found in page.select(".cell.tag_exercise .cell_output")]
+    solutions = [found.get_text() for found in page.select("details .highlight")]
     assert len(outputs) == len(stubs) > 0
-    assert all(text.strip().startswith("Not attempted yet") for text in outputs)
+    assert all(text.startswith("Not attempted yet") for text in outputs)
     assert sum("def " in text for text in solutions) >= len(stubs)
+
+
+@pytest.mark.parametrize("name", pages_of_the_book())
+def test_page_presents_itself(site, name):
+    """Each page has a title, a description, a picture for previews, neighbours, and its source to take home."""
+    page = read(site, name)
+    tags = {tag.get("name") or tag.get("property"): tag["content"] for tag in page.select("meta[content]")}
+    heading = page.select_one("h1").find(string=True).strip()
+    assert page.title.text.strip().startswith(heading)
+    assert 40 <= len(tags["description"]) <= 204
+    assert tags["og:description"] == tags["description"]
+    assert tags["og:title"] == heading
+    assert (site / name).parent.joinpath(tags["og:image"]).is_file()
+    assert page.select_one("link[rel='icon']")
+    assert page.select(".prev-next-footer a")
+    source = page.select_one("a.btn-download-source-button")
+    downloaded = (site / name).parent.joinpath(source["href"])
+    assert downloaded.read_text().strip()
+    if name in NOTEBOOKS:
+        assert json.loads(downloaded.read_text())["cells"]
+
+
+def test_descriptions_tell_pages_apart(site):
+    """No two pages have the same title or the same description."""
+    pages = [read(site, name) for name in pages_of_the_book()]
+    for texts in ([p.title.text for p in pages], [p.select_one("meta[name=description]")["content"] for p in pages]):
+        assert len(set(texts)) == len(texts)
+
+
+def test_every_notebook_was_executed(site):
+    """The page of the build tells that each notebook of the table of contents ran, in what time and memory."""
+    page = read(site, "book/build")
+    table = next(t for t in page.select("table") if "Seconds" in t.thead.text)
+    rows = {row.a["href"]: [cell.text.strip() for cell in row.select("td")] for row in table.select("tbody tr")}
+    run = [n for n in pages_of_the_book() if n in NOTEBOOKS or "{code-cell}" in (ROOT / f"{n}.md").read_text()]
+    assert set(rows) == {f"{Path(name).name}.html" for name in run}
+    for _, status, seconds, peak_mb, ended in rows.values():
+        assert status == "ran"
+        assert float(seconds) > 0
+        assert float(peak_mb) > 50 if peak_mb != "not measured" else not Path("/proc/self/status").is_file()
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", ended)
+
+
+def test_build_page_names_data_and_packages(site):
+    """The page of the build has the version, the seed of the data, and the versions that are installed."""
+    text = " ".join(read(site, "book/build").get_text(" ").split())
+    study = open_study()
+    seed = json.loads((study.root / "manifest.json").read_text())["request"]["seed"]
+    assert f"Version of the course {course_utils.__version__}" in text
+    assert f"Seed of the simulation {seed}" in text
+    for package in ("nilearn", "numpy", "pybids"):
+        assert f"{package} {version(package)}" in text
+
+
+def compressed(path):
+    """Size of a file as a host sends it, in bytes."""
+    return len(gzip.compress(path.read_bytes(), 6))
+
+
+def weight_of(site, name):
+    """What a page loads before anything is scrolled to, in bytes: its own, and what all pages share, compressed."""
+    page = read(site, name)
+    links = [tag.get("src") or tag.get("href") for tag in page.select("script[src], link[rel=stylesheet], img[src]")]
+    links = {link.partition("?")[0] for link in links if not link.startswith("data:")}
+    files = {(site / name).parent.joinpath(link).resolve() for link in links}
+    shared = {path for path in files if site / "_static" in path.parents}
+    own = compressed(site / f"{name}.html") + sum(map(compressed, files - shared))
+    return own, sum(map(compressed, shared))
+
+
+def test_pages_are_light(site):
+    """The median page is under 700 kB and the largest under 4 MB, viewers wait, and the site is under 60 MB.
+
+    Text and figures are the page's own; scripts and styles are shared, and loaded once for the whole site.
+    """
+    weights = {name: weight_of(site, name) for name in pages_of_the_book()}
+    viewers = {path.name: compressed(path) for path in (site / "_viewers").iterdir()}
+    assert median(own for own, _ in weights.values()) < 0.7e6, weights
+    assert max(own + shared for own, shared in weights.values()) < 4e6, weights
+    assert max(viewers.values()) < 4e6, viewers
+    assert sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) < 60e6
+    for name in pages_of_the_book():
+        frames = read(site, name).select("iframe")
+        assert all(f["loading"] == "lazy" and f["src"].startswith("../_viewers/") and f["title"] for f in frames)
+
+
+def test_no_page_writes_scripts_into_itself(site):
+    """A strict policy for content forbids scripts and handlers that stand in the page."""
+    for name in [*pages_of_the_book(), "search", "genindex", "404"]:
+        page = read(site, name)
+        inline = [tag for tag in page.select("script:not([src])") if tag.get("type") in (None, "text/javascript")]
+        assert inline == []
+        assert page.select("[onclick], [onload], [onchange]") == []

@@ -4,26 +4,20 @@ A cache that notices change, MathJax from disk, accessible outputs.
 """
 
 import hashlib
-import html
 import importlib.util
-import re
 import shutil
 from importlib.metadata import distributions
 from pathlib import Path
 
+from build_record import measure_executions
 from docutils import nodes
+from page_parts import move_viewer
 from sphinx.errors import ConfigError
 
 from course_utils.dataset import StudyNotFoundError, open_study
 
 ROOT = Path(__file__).resolve().parents[2]
 MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts", "a11y")
-# unlabelled controls of nilearn's viewers, as they stand inside a srcdoc attribute
-VIEWER_LABELS = {
-    "&lt;select id=&quot;select-view&quot;": "View",
-    "&lt;input id=&quot;opacity-range&quot;": "Opacity",
-    "&lt;input type=&quot;range&quot;": "Opacity",
-}
 
 
 def digest_of_inputs():
@@ -32,11 +26,17 @@ def digest_of_inputs():
     Returns
     -------
     str
-        Sixteen hexadecimal digits over the course's code, the versions of all
-        packages, and the data's manifest.
+        Sixteen hexadecimal digits over the course's code and its tables, the
+        versions of all packages, and the data's manifest.
     """
     digest = hashlib.sha256()
-    for path in sorted(ROOT.glob("course_utils/**/*.py")):
+    code = [
+        path
+        for package in ("course_utils", "data_scripts")
+        for path in ROOT.glob(f"{package}/**/*")
+        if path.suffix in (".py", ".csv", ".npz")
+    ]
+    for path in sorted(code):
         digest.update(
             path.relative_to(ROOT).as_posix().encode() + path.read_bytes()
         )
@@ -60,6 +60,7 @@ def choose_cache(app, config):
             if old != chosen:
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
     config.nb_execution_cache_path = str(chosen)
+    measure_executions(chosen)
 
 
 def copy_mathjax(app, exception):
@@ -85,22 +86,11 @@ def copy_mathjax(app, exception):
 
 
 def mend_outputs(app, doctree, docname):
-    """Name frames and controls of viewers, load them late, mend tables' headers."""
+    """Put viewers into files of their own, and mend the headers of tables."""
     for node in list(doctree.findall(nodes.raw)):
         text = node.astext()
         if "<iframe srcdoc=" in text:
-            found = re.search(r"&lt;title&gt;(.*?)&lt;/title&gt;", text)
-            title = html.unescape(found.group(1)).strip() if found else ""
-            for old, label in VIEWER_LABELS.items():
-                text = text.replace(
-                    old, f"{old} aria-label=&quot;{label}&quot;"
-                )
-            title = html.escape(title or "Interactive viewer", quote=True)
-            text = text.replace(
-                "<iframe srcdoc=",
-                f'<iframe title="{title}" loading="lazy" srcdoc=',
-                1,
-            )
+            text = move_viewer(app, docname, text)
         elif "<table" in text:
             text = text.replace("<th></th>", "<td></td>")
         else:

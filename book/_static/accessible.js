@@ -13,4 +13,12 @@ window.addEventListener("load", () => {
     button.querySelectorAll("[title]").forEach((e) => e.removeAttribute("title"));
     button.querySelectorAll("svg").forEach((e) => { e.setAttribute("aria-hidden", "true"); e.removeAttribute("aria-labelledby"); });
   });
+  // 2.1.1: an output that is wider than its place can be scrolled with the keyboard
+  const reach = () => document.querySelectorAll("div.cell_output").forEach((e) => {
+    if (e.scrollWidth > e.clientWidth) e.tabIndex = 0; else e.removeAttribute("tabindex");
+  });
+  reach();
+  window.addEventListener("resize", reach);
+  // a policy for content forbids handlers that are written into the page
+  document.querySelectorAll("[data-print]").forEach((e) => e.addEventListener("click", () => window.print()));
 });

@@ -1,0 +1,209 @@
+"""What each built page is given beside its text, and what is taken out of it.
+
+A description and a picture for previews, buttons that lead to the repository,
+viewers and scripts as files of their own, a page for wrong addresses.
+"""
+
+import hashlib
+import html
+import os
+import re
+from pathlib import Path
+from urllib.parse import urljoin, urlparse
+
+from docutils import nodes
+
+LONGEST_DESCRIPTION = 200  # characters: previews cut what is longer
+INLINE_SCRIPT = re.compile(
+    r"<script(?![^>]*\b(?:src|type)=)[^>]*>(.*?)</script>", re.S
+)
+FRAME = re.compile(r'<iframe srcdoc="([^"]*)"([^>]*)>')
+COPY_BUTTON = re.compile(
+    r'<button type="button" class="copy-paste-icon".*?</button>', re.S
+)
+# directive: (sources, why more than the site's own files are needed)
+PAGE_POLICY = {
+    "default-src": ("'self'", "nothing from anywhere else"),
+    "style-src": (
+        "'self' 'unsafe-inline'",
+        "MathJax lays out formulas, pandas and matplotlib style tables",
+    ),
+    "img-src": ("'self' data:", "the theme's icons"),
+}
+VIEWER_POLICY = {
+    "default-src": ("'none'", "a viewer is one file and loads nothing"),
+    "script-src": (
+        "'unsafe-inline' 'unsafe-eval'",
+        "nilearn writes a viewer's scripts into its file; Plotly compiles some",
+    ),
+    "style-src": ("'unsafe-inline'", "and its styles"),
+    "img-src": ("data: blob:", "and its images"),
+}
+# unlabelled controls of nilearn's viewers
+VIEWER_LABELS = {
+    '<select id="select-view"': "View",
+    '<input id="opacity-range"': "Opacity",
+    '<input type="range"': "Opacity",
+}
+
+
+def policy_header(policy):
+    """A policy as the value of the header Content-Security-Policy."""
+    return "; ".join(f"{name} {rule}" for name, (rule, _) in policy.items())
+
+
+def write_once(path, text):
+    """Write a file whose name is made from its content."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def move_viewer(app, docname, text):
+    """Give a viewer a file of its own, a title, names for its controls.
+
+    Parameters
+    ----------
+    app : Sphinx
+        The build.
+    docname : str
+        The page.
+    text : str
+        HTML with a frame that holds its document in the attribute srcdoc.
+
+    Returns
+    -------
+    str
+        The same with a frame that loads the file when it is scrolled near.
+    """
+
+    def move(found):
+        page, rest = html.unescape(found[1]), found[2]
+        title = re.search(r"<title>(.*?)</title>", page, re.S)
+        title = html.unescape(title[1]).strip() if title else ""
+        title = html.escape(title or "Interactive viewer", quote=True)
+        page = re.sub(r"<link\b[^>]*https?:[^>]*>", "", page)  # an icon
+        # nilearn's report: a button within a button, and a pale red
+        page = COPY_BUTTON.sub("", page).replace(
+            "color: red;", "color: #b00000;"
+        )
+        for control, label in VIEWER_LABELS.items():
+            page = page.replace(control, f'{control} aria-label="{label}"')
+        name = hashlib.sha256(page.encode()).hexdigest()[:16] + ".html"
+        write_once(Path(app.outdir, "_viewers", name), page)
+        up = "../" * docname.count("/")
+        if " title=" not in rest:
+            rest = f' title="{title}"{rest}'
+        return f'<iframe src="{up}_viewers/{name}" loading="lazy"{rest}>'
+
+    return FRAME.sub(move, text)
+
+
+def describe(doctree):
+    """One sentence or two on a page: its questions, or how it begins."""
+    texts = [node.astext() for node in doctree.findall(nodes.paragraph)]
+    asked = [
+        t.partition(":")[2] for t in texts if t.startswith("Questions:")
+    ]
+    text = " ".join((asked + texts + [""])[0].split())
+    if len(text) > LONGEST_DESCRIPTION:
+        text = text[:LONGEST_DESCRIPTION].rpartition(" ")[0] + " ..."
+    return text
+
+
+def add_metadata(app, pagename, templatename, context, doctree):
+    """Describe the page for search engines and for previews of links to it."""
+    if doctree is None:
+        return
+    tags = context.get("metatags", "")
+    title = re.sub(r"<[^>]*>", "", context.get("title", ""))
+    text = html.escape(describe(doctree), quote=True)
+    up = "../" * pagename.count("/")
+    image = f"{up}_static/social.png"
+    if app.config.html_baseurl:  # previews want a whole address
+        address = app.config.html_baseurl.rstrip("/") + "/"
+        image = urljoin(address, "_static/social.png")
+        url = urljoin(address, f"{pagename}.html")
+        tags += f'\n<meta property="og:url" content="{url}">'
+    pairs = {
+        "og:type": "article",
+        "og:site_name": app.config.project,
+        "og:title": html.unescape(title),
+        "og:image": image,
+        "og:image:alt": "The course's name beside blocks on a matrix' diagonal",
+    }
+    for name, value in pairs.items():
+        value = html.escape(value, quote=True)
+        tags += f'\n<meta property="{name}" content="{value}">'
+    if 'name="description"' not in tags:
+        tags += f'\n<meta name="description" content="{text}">'
+    tags += f'\n<meta property="og:description" content="{text}">'
+    context["metatags"] = tags
+
+
+def know_addresses(app, config):
+    """Take the addresses of repository and site, and enable what needs them."""
+    options = config.html_theme_options
+    url = os.environ.get("COURSE_REPOSITORY_URL") or config.repository_url
+    if url:
+        options.update(
+            repository_url=url.rstrip("/"),
+            repository_branch="main",
+            use_repository_button=True,
+            use_edit_page_button=True,
+            use_issues_button=True,
+        )
+    config.html_baseurl = os.environ.get(
+        "COURSE_SITE_URL", config.html_baseurl
+    )
+
+
+def finish_pages(app, exception):
+    """Move scripts out of pages, so that a policy can be strict; mend tables."""
+    if exception is not None:
+        return
+    out, used = Path(app.outdir), set()
+    for page in out.rglob("*.html"):
+        where = page.relative_to(out)
+        if where.parts[0] in ("_static", "_viewers", "_sources"):
+            continue
+        up = "../" * (len(where.parts) - 1)
+
+        def move(found, up=up):
+            name = hashlib.sha256(found[1].encode()).hexdigest()[:16] + ".js"
+            write_once(out / "_static/inline" / name, found[1])
+            return f'<script src="{up}_static/inline/{name}"></script>'
+
+        old = page.read_text(encoding="utf-8")
+        new = INLINE_SCRIPT.sub(move, old)
+        new = new.replace('onclick="window.print()"', "data-print")
+        new = new.replace('<th class="head"><p></p></th>', "<td></td>")
+        # a role that ARIA no longer has; the list around it wants this one
+        new = new.replace('role="doc-biblioentry"', 'role="listitem"')
+        if new != old:
+            page.write_text(new, encoding="utf-8")
+        used.update(
+            re.findall(
+                r"_(?:viewers|static/inline)/([0-9a-f]{16}\.\w+)", new
+            )
+        )
+    for folder in ("_viewers", "_static/inline"):
+        for path in (out / folder).glob("*"):
+            if path.name not in used:
+                path.unlink()
+
+
+def page_for_wrong_addresses(app):
+    """Make 404.html, whose links start from the root: it is shown at any depth."""
+    root = urlparse(app.config.html_baseurl).path.rstrip("/") + "/"
+    yield "404", {"site_root": root}, "404.html"
+
+
+def setup(app):
+    """Connect the above to Sphinx's events."""
+    app.add_config_value("repository_url", "", "html")
+    app.connect("config-inited", know_addresses, priority=850)
+    app.connect("html-page-context", add_metadata)
+    app.connect("html-collect-pages", page_for_wrong_addresses)
+    app.connect("build-finished", finish_pages)
+    return {"version": "1", "parallel_read_safe": True}

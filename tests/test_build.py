@@ -1,0 +1,203 @@
+"""What the build adds to Jupyter Book: a cache that notices change, costs measured, pages that present themselves."""
+
+import json
+import os
+import shutil
+from types import SimpleNamespace
+
+import build_record
+import course_book
+import draw_logo
+import matplotlib.image
+import nbformat
+import numpy as np
+import page_parts
+import pytest
+from docutils import nodes
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+
+@pytest.fixture
+def inputs(tmp_path, monkeypatch):
+    """A course of one module, with one package and a study, that may be changed."""
+    (tmp_path / "course_utils").mkdir()
+    (tmp_path / "course_utils/signals.py").write_text("HIGH_PASS = 0.01\n")
+    (tmp_path / "data_scripts").mkdir()
+    (tmp_path / "data/simulated").mkdir(parents=True)
+    (tmp_path / "data/simulated/manifest.json").write_text('{"seed": 1}')
+    packages = [SimpleNamespace(name="nilearn", version="0.14.1")]
+    study = SimpleNamespace(root=tmp_path / "data/simulated")
+    monkeypatch.setattr(course_book, "open_study", {"simulated": study}.get)
+    monkeypatch.setattr(course_book, "ROOT", tmp_path)
+    monkeypatch.setattr(course_book, "distributions", lambda: packages)
+    return tmp_path, packages
+
+
+CHANGES = {
+    "code": lambda root, packages: (root / "course_utils/signals.py").write_text("HIGH_PASS = 0.02\n"),
+    "new module": lambda root, packages: (root / "course_utils/atlases.py").write_text(""),
+    "renamed module": lambda root, packages: (root / "course_utils/signals.py").rename(root / "course_utils/s.py"),
+    "table of the package": lambda root, packages: (root / "course_utils/replicates.csv").write_text("r\n0.1\n"),
+    "judges of the study": lambda root, packages: (root / "data_scripts/realism.py").write_text("ALPHA = 0.05\n"),
+    "package": lambda root, packages: setattr(packages[0], "version", "0.14.2"),
+    "new package": lambda root, packages: packages.append(SimpleNamespace(name="seaborn", version="0.13.2")),
+    "data": lambda root, packages: (root / "data/simulated/manifest.json").write_text('{"seed": 2}'),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_no_output_outlives_what_it_was_made_from(inputs, what):
+    """A change of code, packages or data gives the build another cache, and the old one is deleted."""
+    root, packages = inputs
+    app, config = SimpleNamespace(outdir=root / "_build/html"), SimpleNamespace()
+    course_book.choose_cache(app, config)
+    first = root / "_build/.jupyter_cache" / course_book.digest_of_inputs()
+    assert config.nb_execution_cache_path == str(first)
+    first.mkdir(parents=True)
+    course_book.choose_cache(app, config)
+    assert first.is_dir()
+    CHANGES[what](root, packages)
+    course_book.choose_cache(app, config)
+    assert config.nb_execution_cache_path != str(first)
+    assert not first.exists()
+
+
+def run_with_cache(path, cache):
+    """Have myst-nb run a notebook, or take it from its cache, and return what it knows of the run."""
+    config = SimpleNamespace(
+        execution_cache_path=str(cache),
+        execution_mode="cache",
+        execution_in_temp=False,
+        execution_allow_errors=False,
+        execution_timeout=60,
+        execution_show_tb=False,
+        execution_raise_on_error=True,
+    )
+    logger = SimpleNamespace(info=print, warning=print)
+    with build_record.MeasuringClient(nbformat.read(path, 4), path, config, logger) as client:
+        return client.exec_metadata
+
+
+def test_costs_are_measured_and_kept_with_the_outputs(tmp_path, monkeypatch):
+    """A notebook's record tells its own peak memory; from the cache comes the record of the same code."""
+    monkeypatch.setattr(build_record.execution, "single_nb_execution", build_record.execution.single_nb_execution)
+    monkeypatch.setattr(build_record.myst_nb.core.execute, "NotebookClientCache", None)
+    build_record.measure_executions(tmp_path / "cache")
+    found = []
+    for n_mb in (0, 300):
+        path = tmp_path / "notebook.ipynb"
+        code = f"held = bytearray(b'1') * {n_mb}_000_000"
+        nbformat.write(new_notebook(cells=[new_markdown_cell("Hold memory."), new_code_cell(code)]), path)
+        found.append(run_with_cache(path, tmp_path / "cache"))
+    again = run_with_cache(path, tmp_path / "cache")
+    assert {key: again[key] for key in ("peak_mb", "ended", "runtime")} == {
+        key: found[1][key] for key in ("peak_mb", "ended", "runtime")
+    }
+    if found[0]["peak_mb"] is None:
+        pytest.skip("This system does not keep the peak memory of a process.")
+    assert found[1]["peak_mb"] - found[0]["peak_mb"] == pytest.approx(300, abs=30)
+
+
+def test_peak_memory_is_that_of_the_process():
+    """The peak of this process is at least what it holds now."""
+    peak = build_record.peak_memory_mb(os.getpid())
+    if peak is None:
+        pytest.skip("This system does not keep the peak memory of a process.")
+    assert peak >= build_record.psutil.Process().memory_info().rss / 1e6 * 0.99
+
+
+def test_episode_is_described_by_its_questions():
+    """The description of an episode is what it asks, that of a page how it begins; neither is long."""
+    asked = nodes.paragraph("", "Questions: What is a voxel?\nWhere is it?")
+    begin = nodes.paragraph("", "word " * 100)
+    assert page_parts.describe(nodes.section("", begin.deepcopy(), asked)) == "What is a voxel? Where is it?"
+    said = page_parts.describe(nodes.section("", begin))
+    assert said.endswith("word ...")
+    assert len(said) <= page_parts.LONGEST_DESCRIPTION + 4
+    assert page_parts.describe(nodes.section("")) == ""
+
+
+@pytest.mark.parametrize("source", ["setting", "environment"])
+def test_one_setting_enables_the_buttons_of_the_repository(monkeypatch, source):
+    """With the repository's address come "edit", "report a problem" and the link to the source; without it none."""
+    for name in ("COURSE_REPOSITORY_URL", "COURSE_SITE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    config = SimpleNamespace(html_theme_options={}, repository_url="", html_baseurl="")
+    page_parts.know_addresses(None, config)
+    assert config.html_theme_options == {}
+    url = "https://example.org/course"
+    if source == "setting":
+        config.repository_url = url
+    else:
+        monkeypatch.setenv("COURSE_REPOSITORY_URL", f"{url}/")
+        monkeypatch.setenv("COURSE_SITE_URL", "https://example.org/site/")
+    page_parts.know_addresses(None, config)
+    options = config.html_theme_options
+    assert options["repository_url"] == url
+    assert all(options[f"use_{button}_button"] for button in ("edit_page", "issues", "repository"))
+    assert config.html_baseurl == ("" if source == "setting" else "https://example.org/site/")
+
+
+def test_preview_of_a_link_has_whole_addresses():
+    """When the site's address is known, a preview's picture is named by a whole address, as its readers want it."""
+    app = SimpleNamespace(config=SimpleNamespace(html_baseurl="https://example.org/site/", project="Course"))
+    context = {"title": "A &amp; B", "metatags": ""}
+    page_parts.add_metadata(app, "book/page", "page.html", context, nodes.section("", nodes.paragraph("", 'Say "a".')))
+    assert '<meta property="og:image" content="https://example.org/site/_static/social.png">' in context["metatags"]
+    assert '<meta property="og:url" content="https://example.org/site/book/page.html">' in context["metatags"]
+    assert '<meta property="og:title" content="A &amp; B">' in context["metatags"]
+    assert '<meta name="description" content="Say &quot;a&quot;.">' in context["metatags"]
+
+
+def test_viewer_becomes_a_file_of_its_own(tmp_path):
+    """A frame's document goes to a file, with named controls and without the icon of another host."""
+    inner = (
+        "<html><head><title>My map</title><link rel='icon' href='https://example.org/i.ico'></head>"
+        '<body><input type="range"></body></html>'
+    )
+    text = f'<iframe srcdoc="{inner.replace(chr(34), "&quot;")}" width="600"></iframe>'
+    moved = page_parts.move_viewer(SimpleNamespace(outdir=tmp_path), "book/page", text)
+    (path,) = (tmp_path / "_viewers").iterdir()
+    assert moved == f'<iframe src="../_viewers/{path.name}" loading="lazy" title="My map" width="600"></iframe>'
+    assert 'aria-label="Opacity"' in path.read_text()
+    assert "example.org" not in path.read_text()
+
+
+def test_scripts_of_pages_become_files_and_old_files_go(tmp_path):
+    """Scripts in a page are loaded from files instead; files that no page uses any more are deleted."""
+    (tmp_path / "book").mkdir()
+    (tmp_path / "_viewers").mkdir()
+    (tmp_path / "_viewers/0123456789abcdef.html").write_text("no longer used")
+    head = '<th class="head"><p></p></th><th class="head"><p>A</p></th>'
+    data = '<script type="application/json">{"a": 1}</script><script src="b.js"></script>'
+    (tmp_path / "book/page.html").write_text(f"{head}<script>first()</script>{data}<script async>second()</script>")
+    page_parts.finish_pages(SimpleNamespace(outdir=tmp_path), None)
+    page = (tmp_path / "book/page.html").read_text()
+    files = list((tmp_path / "_static/inline").iterdir())
+    assert sorted(path.read_text() for path in files) == ["first()", "second()"]
+    assert all(f'<script src="../_static/inline/{path.name}"></script>' in page for path in files)
+    assert data in page
+    assert page.startswith('<td></td><th class="head"><p>A</p></th>')
+    assert list((tmp_path / "_viewers").iterdir()) == []
+    shutil.rmtree(tmp_path / "_static")
+    page_parts.finish_pages(SimpleNamespace(outdir=tmp_path), ValueError("the build failed"))
+    assert not (tmp_path / "_static").exists()
+
+
+def test_logo_is_what_its_script_draws(tmp_path):
+    """The committed logo is the script's output; the picture for previews has the size that readers of links want."""
+    assert (draw_logo.STATIC / "logo.svg").read_text() == draw_logo.logo_svg()
+    draw_logo.draw_social(tmp_path / "social.png")
+    drawn, committed = (matplotlib.image.imread(f / "social.png") for f in (tmp_path, draw_logo.STATIC))
+    assert drawn.shape[:2] == committed.shape[:2] == (630, 1200)
+    assert np.abs(drawn - committed).mean() < 0.01
+
+
+def test_policy_lists_a_reason_for_each_exception():
+    """Pages load nothing but the site's own files, but for what is listed with its reason."""
+    assert page_parts.PAGE_POLICY["default-src"][0] == "'self'"
+    assert "script-src" not in page_parts.PAGE_POLICY
+    assert page_parts.VIEWER_POLICY["default-src"][0] == "'none'"
+    for policy in (page_parts.PAGE_POLICY, page_parts.VIEWER_POLICY):
+        assert all(len(reason) > 10 for _, reason in policy.values())
+        assert "http" not in json.dumps(policy)
