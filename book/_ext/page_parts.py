@@ -18,6 +18,8 @@ INLINE_SCRIPT = re.compile(
     r"<script(?![^>]*\b(?:src|type)=)[^>]*>(.*?)</script>", re.S
 )
 FRAME = re.compile(r'<iframe srcdoc="([^"]*)"([^>]*)>')
+HEADING = re.compile(r"(</?h)([1-4])\b")
+MAIN = re.compile(r"(</?)main\b")
 COPY_BUTTON = re.compile(
     r'<button type="button" class="copy-paste-icon".*?</button>', re.S
 )
@@ -87,6 +89,9 @@ def move_viewer(app, docname, text):
         page = COPY_BUTTON.sub("", page).replace(
             "color: red;", "color: #b00000;"
         )
+        # it is a part of our page: below a heading of ours, beside our main part
+        page = HEADING.sub(lambda tag: f"{tag[1]}{int(tag[2]) + 2}", page)
+        page = MAIN.sub(r"\1div", page)
         for control, label in VIEWER_LABELS.items():
             page = page.replace(control, f'{control} aria-label="{label}"')
         name = hashlib.sha256(page.encode()).hexdigest()[:16] + ".html"
