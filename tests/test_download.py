@@ -1,9 +1,9 @@
 """The real study's way to this machine, against a real S3 server and a proxy that breaks what passes through it."""
 
 import json
-import shutil
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
