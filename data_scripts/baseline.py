@@ -207,7 +207,7 @@ def simulate_baseline(params, ingredients, grid, head, *, rng):
     -------
     Baseline
     """
-    maps = Sampler(grid, head.mni_to_template, 5.0).pull([ingredients.epi[n] for n in TISSUES], ingredients.epi_grid)
+    maps = Sampler(grid, head.mni_to_template).pull([ingredients.epi[n] for n in TISSUES], ingredients.epi_grid)
     tissues = dict(zip(TISSUES, maps, strict=True))
     slab = simulate_slab(params, rng=rng)
     located = slab.locate(grid)

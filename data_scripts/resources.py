@@ -130,7 +130,7 @@ def estimate_memory(profile):
 
 
 def estimate_memory_to_load(profile):
-    """Estimate what the main process holds while it prepares what all people share.
+    """Estimate what a process holds while it prepares what all people share.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def choose_jobs(profile, n_people):
     """
     import joblib
 
-    rest = MEMORY_OF_IMPORTS + MEMORY_OF_SHARED  # of the main process, which waits
+    rest = MEMORY_OF_IMPORTS  # of the main process, which waits
     room = int((available_memory() - rest) // estimate_memory(profile))
     return max(1, min(joblib.cpu_count(), n_people, room))
 

