@@ -3,9 +3,9 @@
 import warnings
 import zlib
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
+from nibabel.arrayproxy import ArrayProxy
 from nilearn import signal
 from nilearn.image import load_img
 from scipy import sparse
@@ -83,13 +83,25 @@ def _label_voxels(labels_img, mask_img, names):
     return labels
 
 
-def _read_stored(bold_img):
-    """Read a run once, as the numbers on disk; returns them with the slope and intercept that make intensities."""
+def _read_volumes(bold_img):
+    """Go through a run, one volume after the other, as the numbers on disk in their order there.
+
+    A file is read into one small buffer: memory for a whole run would have to be cleared for each person.
+    """
     stored = bold_img.dataobj
-    if not nib.is_proxy(stored):
-        return stored, 1, 0
+    if not isinstance(stored, ArrayProxy):
+        for index in range(stored.shape[3]):
+            yield np.asanyarray(stored[..., index]).ravel(order="F")
+        return
+    volume = np.empty(np.prod(stored.shape[:3]), stored.dtype)
     try:
-        return stored.get_unscaled(), stored.slope, stored.inter
+        with bold_img.file_map["image"].get_prepare_fileobj("rb") as file:
+            file.seek(stored.offset)
+            for index in range(stored.shape[3]):
+                if file.readinto(volume) < volume.nbytes:
+                    raise EOFError(f"it ends in volume {index} of {stored.shape[3]}")
+                yield volume
+            file.read(1)  # only at its end does a compressed file say that a byte has changed
     except (EOFError, OSError, zlib.error) as error:
         raise ValueError(
             f"{bold_img.get_filename()} cannot be read to its end ({error}). The file is damaged: copy it again."
@@ -99,18 +111,19 @@ def _read_stored(bold_img):
 def _average_labels(bold_img, labels, n_dummy):
     """Average each label over its voxels; returns (n_volumes - n_dummy, n_found) and the labels found.
 
-    One sparse product a volume, straight from the numbers on disk: a run in floats would take twice the memory, and
-    making it most of the time.
+    One sparse product a volume, straight from the numbers on disk: a run in floats would take most of the time.
     """
-    stored, slope, inter = _read_stored(bold_img)
     labels = labels.ravel(order="F")  # the order on disk
     inside = np.flatnonzero(labels)
     found, rows, counts = np.unique(labels[inside], return_inverse=True, return_counts=True)
-    mean = sparse.csr_array((1 / counts[rows], (rows, np.arange(len(inside)))), shape=(len(found), len(inside)))
-    averages = np.empty((bold_img.shape[3] - n_dummy, len(found)))
-    for row in range(len(averages)):
-        averages[row] = mean @ stored[..., n_dummy + row].ravel(order="F")[inside]
-    return averages * slope + inter, found
+    mean = sparse.csr_array((1 / counts[rows], (rows, inside)), shape=(len(found), labels.size))
+    values, averages = np.empty(labels.size), []
+    for volume in _read_volumes(bold_img):
+        values[:] = volume  # into the same memory each time, for the same reason
+        averages.append(mean @ values)
+    stored = bold_img.dataobj
+    slope, inter = (stored.slope, stored.inter) if isinstance(stored, ArrayProxy) else (1, 0)
+    return np.array(averages[n_dummy:]) * slope + inter, found
 
 
 def average_regions(bold_img, atlas, *, n_dummy, mask_img=None):

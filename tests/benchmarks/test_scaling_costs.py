@@ -1,8 +1,8 @@
 """What is promised about the cost of many people: `make benchmarks`.
 
 Each study has 200 people. Their images are one small file under 200 names, so that what grows with the number of people
-is seen, and not the disk. Time and memory are measured on a grid of 40 x 48 x 40 with 60 volumes, a fifth of one of the
-course's people; Dask on 64 x 64 x 40, about half of one, because what it costs is a constant for each person.
+is seen, and not the disk. Time and memory are measured on a grid of 40 x 48 x 40 with 60 volumes, an eighth of one of
+the course's people; Dask with as many numbers as one of them, because what it costs is a constant for each person.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from test_group import AFFINE, N_VOLUMES, files_of, make_study
 from course_utils.group import extract_group
 
 pytestmark = pytest.mark.benchmark
-SMALL, LARGER = (40, 48, 40), (64, 64, 40)
+SMALL, LARGER = (40, 48, 40), (96, 90, 72)
 PEOPLE = tuple(f"{number}" for number in range(10001, 10201))
 COUNTS = (20, 110, 200)
 
