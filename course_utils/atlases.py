@@ -43,12 +43,13 @@ class Place(NamedTuple):
 def fetch_course_networks(study=None):
     """Get the course's offline atlas: regions of grey matter, each in one network and one hemisphere.
 
-    The simulator wrote it beside the simulated study; nothing is downloaded.
+    It lies in each study, written there by the simulator or by the download; nothing is fetched here.
 
     Parameters
     ----------
     study : Study, optional
-        The study that the atlas lies in; without it the simulated one.
+        The study that the atlas lies in; without it the one that `open_study()` opens, or the simulated one if that has
+        no atlas.
 
     Returns
     -------
@@ -62,14 +63,14 @@ def fetch_course_networks(study=None):
     StudyNotFoundError
         If there is no study, or it has no atlas.
     """
-    study = study or open_study("simulated")
+    study = study or _find_study()
     folder = study.root.joinpath(*FOLDER)
     images = sorted(folder.rglob(f"tpl-{TEMPLATE}_*_dseg.nii.gz"))
     tables = [path.with_name(path.name.replace(".nii.gz", ".tsv")) for path in images]
     if len(images) != 1 or not tables[0].is_file():
         raise StudyNotFoundError(
-            f"Found {len(images)} label images with a table in {folder}; expected one. The offline atlas is part of the"
-            " simulated study: make that with `python -m data_scripts simulate`."
+            f"Found {len(images)} label images with a table in {folder}; expected one. `python -m data_scripts simulate`,"
+            " or the download of a real study, writes the course's atlas into that study."
         )
     table = pd.read_csv(tables[0], sep="\t", na_values="n/a")
     background = pd.DataFrame({"index": [0], "name": ["Background"]})
@@ -81,6 +82,12 @@ def fetch_course_networks(study=None):
         description=(folder / "README").read_text(encoding="utf-8"),
         atlas_type="deterministic",
     )
+
+
+def _find_study():
+    """Choose the study of which the notebooks are, if the atlas lies in it."""
+    study = open_study()
+    return study if study.root.joinpath(*FOLDER).is_dir() else open_study("simulated")
 
 
 def merge_networks(atlas):

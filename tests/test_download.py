@@ -14,12 +14,14 @@ import published_study as ps
 import pytest
 from small_study import digest_tree
 
+from course_utils.atlases import fetch_course_networks
 from course_utils.dataset import open_study
 from course_utils.layout import find_run, open_layout
 from course_utils.manifest import check_manifest
 from data_scripts.convert import SOURCE
-from data_scripts.download import CHANGES, download_study
+from data_scripts.download import download_study
 from data_scripts.fetch import BEGUN
+from data_scripts.fetched import CHANGES
 from data_scripts.network import NetworkError
 from data_scripts.openneuro import BUCKET, LESSON
 from data_scripts.records import StudyError
@@ -98,6 +100,16 @@ def test_study_opens_as_the_simulated_one_does(good, monkeypatch):
     assert study.participants["ScannerSerialNumber"].dtype == float
     run = find_run(open_layout(study), ONE)
     assert (run.t_r, run.bold.name) == (2.0, f"sub-{ONE}_task-rest_space-{ps.MNI}_desc-preproc_bold.nii.gz")
+
+
+def test_atlas_is_that_of_the_simulated_study(good, quick_study, monkeypatch):
+    """So a learner needs no simulated study beside the real one."""
+    expected = {path: digest for path, digest in digest_tree(quick_study.root).items() if "/atlas/" in str(path)}
+    assert len(expected) == 6
+    assert {path: digest for path, digest in digest_tree(good).items() if "/atlas/" in str(path)} == expected
+    monkeypatch.setenv("COURSE_DATA", str(good.parent))
+    monkeypatch.setenv("COURSE_DATASET", "ds000030")
+    assert Path(fetch_course_networks().maps).is_relative_to(good)
 
 
 def test_every_change_is_written_down(good):
