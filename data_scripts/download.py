@@ -9,8 +9,8 @@ from course_utils.manifest import MANIFEST_NAME, describe_file
 from data_scripts.archive import require_room, show_bytes
 from data_scripts.convert import SOURCE, convert_person
 from data_scripts.fetch import begun_path, fetch_many
-from data_scripts.fetched import REQUEST, Downloaded, count_study
-from data_scripts.folder import only_one, refuse_foreign_folder
+from data_scripts.fetched import REQUEST, Downloaded, count_study, refuse_other_study
+from data_scripts.folder import only_one
 from data_scripts.network import NetworkError, Patience
 from data_scripts.old_tables import TableError
 from data_scripts.openneuro import LESSON, Bucket
@@ -106,7 +106,7 @@ def _choose_labels(subjects, everybody):
 
 def _refuse_folder(out):
     """Say before anything is written what stands against the folder."""
-    refuse_foreign_folder(out, REQUEST)
+    refuse_other_study(out, "ds000030")
     link = next((path for path in out.rglob("*") if path.is_symlink()), None) if out.is_dir() else None
     if link is not None:
         raise StudyError(f"{link} is a link, and nothing is written beside or through one: take it away, or use --out.")

@@ -1,12 +1,14 @@
 """What every fetched study has besides people's files: a report, small files at its roots, the course's atlas."""
 
+import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from course_utils.manifest import MANIFEST_NAME, read_manifest
+from data_scripts.folder import refuse_foreign_folder
 from data_scripts.partial import whole_file
-from data_scripts.records import RECORDS
+from data_scripts.records import RECORDS, StudyError
 from data_scripts.write_bids import write_content
 
 REQUEST = RECORDS / "download.json"
@@ -35,6 +37,46 @@ class Downloaded:
     n_bytes: int
     problems: list = field(default_factory=list)
     changes: Path = CHANGES
+
+
+def refuse_other_study(out, name):
+    """Refuse a folder that holds anything but the study of this name.
+
+    Parameters
+    ----------
+    out : Path
+        May be missing.
+    name : str
+
+    Raises
+    ------
+    StudyError
+        If it holds something else.
+    """
+    refuse_foreign_folder(out, REQUEST)
+    if (out / REQUEST).is_file():
+        try:
+            found = json.loads((out / REQUEST).read_text(encoding="utf-8"))["study"]
+        except (ValueError, KeyError, TypeError):
+            found = name  # damaged, and written anew
+        if found != name:
+            raise StudyError(
+                f"{out} holds the study {found}, and {name} was asked for: choose another folder with --out."
+            )
+
+
+def as_json(content):
+    """Write down what JSON can hold.
+
+    Parameters
+    ----------
+    content : dict
+
+    Returns
+    -------
+    str
+    """
+    return f"{json.dumps(content, indent=1)}\n"
 
 
 def write_texts(out, texts):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from course_utils.manifest import MANIFEST_NAME, describe_file, write_manifest
 from data_scripts.convert import SOURCE, link_or_copy
-from data_scripts.fetched import CHANGES, DERIVED, REQUEST, write_atlas, write_texts
+from data_scripts.fetched import CHANGES, DERIVED, REQUEST, as_json, write_atlas, write_texts
 from data_scripts.old_tables import TableError, keep_people, list_changes, read_text
 from data_scripts.records import RECORDS, course_version, read_record, record_path
 
@@ -72,7 +72,7 @@ def _write_roots(out, people, changes):
     except TableError as error:
         problems.append(f"participants.tsv {error}")
     if not _is_description(source / DERIVED / "dataset_description.json"):
-        texts[DERIVED / "dataset_description.json"] = f"{json.dumps(DESCRIPTION, indent=1)}\n"
+        texts[DERIVED / "dataset_description.json"] = as_json(DESCRIPTION)
     if not (source / "dataset_description.json").is_file():
         problems.append("dataset_description.json could not be fetched: the study cannot be opened without it")
     write_texts(out, texts)

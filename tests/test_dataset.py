@@ -41,7 +41,7 @@ def test_data_beside_a_folder_above_are_found(quick_study, monkeypatch, tmp_path
 
 
 def test_unknown_study_is_named(quick_study):
-    with pytest.raises(ValueError, match=r"There is no study named 'ds42'\. Known are: simulated, ds000030\."):
+    with pytest.raises(ValueError, match=r"no study named 'ds42'\. Known are: simulated, ds000030, development_fmri\."):
         open_study("ds42")
 
 
