@@ -114,6 +114,14 @@ def find_data_folder(name):
     return next((c for c in candidates if (c / name / "dataset_description.json").is_file()), package / "data")
 
 
+def _shorten(path):
+    """Name a folder from where we are, or from the home folder, if it lies there: a page shall not show a machine's."""
+    for base, sign in ((Path.cwd(), "."), (Path.cwd().parent, ".."), (Path.home(), "~")):
+        if path.is_relative_to(base):
+            return Path(sign, path.relative_to(base))
+    return path
+
+
 def open_study(name=None, *, needs=()):
     """Open a study that lies on this machine.
 
@@ -152,9 +160,10 @@ def open_study(name=None, *, needs=()):
     missing = [path for path in needed if not path.is_file()]
     if missing:
         where = "$COURSE_DATA is set to" if os.environ.get("COURSE_DATA") else "looked in"
+        place, folder = _shorten(study.root), _shorten(folder)
         found = "no such folder" if not study.root.exists() else f"{missing[0].relative_to(study.root)} is not there"
         raise StudyNotFoundError(
-            f"The {name} data are not at {study.root} ({where} {folder}; {found}): {HOW_TO_MAKE[name]}."
+            f"The {name} data are not at {place} ({where} {folder}; {found}): {HOW_TO_MAKE[name]}."
         )
     lacking = [what for what, has in (NEEDS[need] for need in needs) if not has(study)]
     if lacking:

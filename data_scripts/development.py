@@ -1,4 +1,4 @@
-"""nilearn's `development_fmri` as a study: nilearn fetches it, and this gives it the form that the course expects.
+"""The study `development_fmri`: nilearn fetches it, and here it gets the form that the course's code expects.
 
 Children and adults watch a short film (task "pixar"), so these are no resting runs. nilearn has functional images in
 coarse voxels and confounds tables, from the Open Science Framework: no anatomy, no brain masks, no raw data. What is

@@ -61,6 +61,20 @@ def test_folder_that_is_no_whole_study(quick_study, monkeypatch, tmp_path, missi
     assert "$COURSE_DATA is set to" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("data", "shown"), [("course/data", "../data"), ("course/book/data", "data"), ("home/data", "~/data"), ("d", None)]
+)
+def test_places_are_named_from_where_we_are(tmp_path, monkeypatch, data, shown):
+    """So a page that says where data were looked for does not show the folders of who built it."""
+    (tmp_path / "course" / "book").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "course" / "book")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / data))
+    place = Path(shown or tmp_path / data, "ds000030")
+    with pytest.raises(StudyNotFoundError, match=f"data are not at {place} .*set to {place.parent};"):
+        open_study("ds000030")
+
+
 @pytest.mark.parametrize("place", ["root", "book", "elsewhere"])
 def test_notebook_without_data_shows_one_sentence(tmp_path, monkeypatch, place):
     """A learner without data reads what to do, not a traceback."""

@@ -14,7 +14,7 @@ from data_scripts.development import download_development
 BOOK = Path(__file__).resolve().parents[1] / "book"
 SERVES = ("07_parcellations", "08_functional_connectivity", "11_machine_learning")
 LACKS = {
-    "01_from_scanner": "anatomical images and no raw images",
+    "01_from_scanner": "anatomical images and no raw images, as from the scanner",
     "04_image_maths": "anatomical images",
     "09_comparing_groups": "patients and controls",
     "10_evaluating_cleaning": "patients and controls",
