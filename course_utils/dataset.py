@@ -10,6 +10,13 @@ import pandas as pd
 HOW_TO_MAKE = {
     "simulated": "make them with `make data` in the course's folder, or with `python -m data_scripts simulate`",
     "ds000030": "fetch them with `python -m data_scripts download ds000030`, which says first how much that is",
+    "development_fmri": "fetch them with `python -m data_scripts download development_fmri`, by means of nilearn",
+}
+# what a page may need, and whether a study has it
+NEEDS = {
+    "anatomy": ("anatomical images", lambda study: any(study.derivatives.glob("sub-*/**/anat/*_T1w.nii.gz"))),
+    "raw": ("raw images, as from the scanner", lambda study: any(study.root.glob("sub-*/**/*.nii.gz"))),
+    "diagnosis": ("patients and controls", lambda study: "diagnosis" in study.participants),
 }
 
 
@@ -28,7 +35,7 @@ class Study:
     Attributes
     ----------
     name : str
-        "simulated" or "ds000030".
+        "simulated", "ds000030" or "development_fmri".
     root : Path
         The raw BIDS dataset.
     """
@@ -46,6 +53,17 @@ class Study:
             True for the simulated study.
         """
         return self.name == "simulated"
+
+    @property
+    def group_column(self):
+        """Name the column of `participants` that says to which of two groups a person belongs.
+
+        Returns
+        -------
+        str
+            "diagnosis", or "child_adult" where nobody is a patient.
+        """
+        return "child_adult" if self.name == "development_fmri" else "diagnosis"
 
     @property
     def derivatives(self):
@@ -96,13 +114,23 @@ def find_data_folder(name):
     return next((c for c in candidates if (c / name / "dataset_description.json").is_file()), package / "data")
 
 
-def open_study(name=None):
+def _shorten(path):
+    """Name a folder from where we are, or from the home folder, if it lies there: a page shall not show a machine's."""
+    for base, sign in ((Path.cwd(), "."), (Path.cwd().parent, ".."), (Path.home(), "~")):
+        if path.is_relative_to(base):
+            return Path(sign, path.relative_to(base))
+    return path
+
+
+def open_study(name=None, *, needs=()):
     """Open a study that lies on this machine.
 
     Parameters
     ----------
-    name : {"simulated", "ds000030"}, optional
+    name : {"simulated", "ds000030", "development_fmri"}, optional
         Which one. Without it `$COURSE_DATASET` decides, and without that the simulated study is opened.
+    needs : sequence of {"anatomy", "raw", "diagnosis"}
+        What the study must have besides preprocessed runs and their confounds.
 
     Returns
     -------
@@ -114,7 +142,8 @@ def open_study(name=None):
     ValueError
         If the name is not that of a study.
     StudyNotFoundError
-        If the study is not on this machine, or is there but is not a BIDS dataset with derivatives.
+        If the study is not on this machine, or is there but is not a BIDS dataset with derivatives, or lacks what is
+        needed.
     """
     name = name or os.environ.get("COURSE_DATASET") or "simulated"
     if name not in HOW_TO_MAKE:
@@ -131,8 +160,15 @@ def open_study(name=None):
     missing = [path for path in needed if not path.is_file()]
     if missing:
         where = "$COURSE_DATA is set to" if os.environ.get("COURSE_DATA") else "looked in"
+        place, folder = _shorten(study.root), _shorten(folder)
         found = "no such folder" if not study.root.exists() else f"{missing[0].relative_to(study.root)} is not there"
         raise StudyNotFoundError(
-            f"The {name} data are not at {study.root} ({where} {folder}; {found}): {HOW_TO_MAKE[name]}."
+            f"The {name} data are not at {place} ({where} {folder}; {found}): {HOW_TO_MAKE[name]}."
+        )
+    lacking = [what for what, has in (NEEDS[need] for need in needs) if not has(study)]
+    if lacking:
+        raise StudyNotFoundError(
+            f"The {name} study has no {' and no '.join(lacking)}, and this page needs them. Choose another study:"
+            " set the environment variable COURSE_DATASET to simulated, or take it away."
         )
     return study

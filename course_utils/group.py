@@ -21,12 +21,11 @@ from sklearn.utils import Bunch
 from tqdm import tqdm
 
 from course_utils.confounds import count_dummy_volumes, read_confounds
-from course_utils.layout import MNI, Run, open_layout
+from course_utils.layout import MNI, Run, find_task, open_layout
 from course_utils.resume import Outcome, Task, load_result, work_through
 from course_utils.signals import average_regions
 from course_utils.strategies import STRATEGIES, clean_with
 
-TASK = "rest"
 FORMAT = 1  # of a saved result: change it when the same files would give other numbers
 FD = "framewise_displacement"
 # of the files that a person needs: datatype, suffix, extension and more
@@ -188,9 +187,10 @@ def _list_people(study, subjects):
 def _find_runs(study, subjects):
     """Ask the layout once for everybody's files; returns a Run for each person, or the reason why there is none."""
     layout = open_layout(study)
+    task = find_task(layout)
     found = {subject: {kind: [] for kind in NEEDED} for subject in subjects}
     suffixes = [entities["suffix"] for entities in NEEDED.values()]
-    for file in layout.get(task=TASK, suffix=suffixes, datatype="func"):
+    for file in layout.get(task=task, suffix=suffixes, datatype="func"):
         entities = file.get_entities()
         for kind, wanted in NEEDED.items():
             if entities.get("subject") in found and wanted.items() <= entities.items():
@@ -199,7 +199,7 @@ def _find_runs(study, subjects):
     for subject, kinds in found.items():
         wrong = [f"{len(files)} files {kind}" for kind, files in kinds.items() if len(files) != 1]
         if wrong:
-            failed[subject] = f"Found {', '.join(wrong)} of task {TASK} in {MNI}; expected one of each."
+            failed[subject] = f"Found {', '.join(wrong)} of task {task} in {MNI}; expected one of each."
             continue
         files = {kind: files[0] for kind, files in kinds.items()}
         t_r = files["bold"].get_metadata().get("RepetitionTime")

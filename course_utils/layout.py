@@ -104,7 +104,33 @@ def open_layout(study):
     return layout
 
 
-def find_run(layout, subject, *, space=MNI, task="rest"):
+def find_task(layout):
+    """Say which task the runs are of: rest, or the only one that there is.
+
+    Parameters
+    ----------
+    layout : BIDSLayout
+        Of the derivatives.
+
+    Returns
+    -------
+    str
+        Task label.
+
+    Raises
+    ------
+    ValueError
+        If nobody was at rest and there are several other tasks, or none.
+    """
+    tasks = layout.get_tasks()
+    if "rest" in tasks:
+        return "rest"
+    if len(tasks) != 1:
+        raise ValueError(f"Found the tasks {', '.join(tasks) or 'none'}; expected rest, or one only: say which.")
+    return tasks[0]
+
+
+def find_run(layout, subject, *, space=MNI, task=None):
     """Find the files of one preprocessed run.
 
     Parameters
@@ -115,8 +141,8 @@ def find_run(layout, subject, *, space=MNI, task="rest"):
         Label, with or without "sub-".
     space : str
         Reference space of the images.
-    task : str
-        Task label.
+    task : str, optional
+        Task label; without it that of `find_task`.
 
     Returns
     -------
@@ -132,6 +158,8 @@ def find_run(layout, subject, *, space=MNI, task="rest"):
     known = layout.get_subjects()
     if subject not in known:
         raise ValueError(f"There is no subject {subject!r} here. Found: {', '.join(known)}.")
+
+    task = task or find_task(layout)
 
     def _only(**entities):
         """Find the one file of the subject that has these entities."""

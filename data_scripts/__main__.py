@@ -80,31 +80,27 @@ def _simulate(profile, seed, subjects, parameters, jobs, out):
 
 
 @_cli.command("download")
-@click.argument("name", type=click.Choice(["ds000030"]))
+@click.argument("name", type=click.Choice(["ds000030", "development_fmri"]))
 @click.option(
-    "--subjects", metavar="LABELS", help="Whose data, such as 10171,50010.  [default: the lesson's 20 people]"
+    "--subjects",
+    type=_Subjects(),
+    help="Of ds000030 whose data, such as 10171,50010.  [default: the lesson's 20 people]  Of development_fmri how"
+    " many people.  [default: 30]",
 )
-@click.option("--all", "everybody", is_flag=True, help="Everybody's data: hundreds of gigabytes.")
+@click.option("--all", "everybody", is_flag=True, help="Everybody's data: of ds000030 hundreds of gigabytes.")
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched, and stop.")
-@click.option("--endpoint", metavar="URL", help="Another S3 server that has the same bucket.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=6, show_default=True, help="Files at once.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder.  [default: $COURSE_DATA/ds000030 or data/ds000030]"
-)
+@click.option("--endpoint", metavar="URL", help="Another S3 server that has the bucket of ds000030.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Files at once, of ds000030.  [default: 6]")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: $COURSE_DATA/NAME or data/NAME]")
 def _download(name, subjects, everybody, dry_run, endpoint, jobs, out):
-    """Fetch the real study from OpenNeuro, or finish that: resting runs and anatomy, as fMRIPrep left them."""
-    from data_scripts.download import download_study
-
-    report = download_study(
-        out or default_folder(name),
-        subjects=None if subjects is None else [label.strip() for label in subjects.split(",") if label.strip()],
-        everybody=everybody,
-        dry_run=dry_run,
-        endpoint=endpoint,
-        jobs=jobs,
-        say=click.echo,
-        progress=True,
-    )
+    """Fetch a real study, or finish that: ds000030 from OpenNeuro, development_fmri through nilearn."""
+    out = out or default_folder(name)
+    if name == "ds000030":
+        report = _download_ds000030(out, subjects, everybody, dry_run, endpoint, jobs or 6)
+    else:
+        if endpoint or jobs:
+            raise click.UsageError("--endpoint and --jobs are for ds000030: nilearn fetches development_fmri.")
+        report = _download_development(out, subjects, everybody, dry_run)
     for problem in report.problems:
         click.echo(f"Missing: {problem}")
     if dry_run:
@@ -118,6 +114,32 @@ def _download(name, subjects, everybody, dry_run, endpoint, jobs, out):
     click.echo(f"The study is whole: {report.root} ({size}). What was changed: {report.root / report.changes}")
 
 
+def _download_ds000030(out, subjects, everybody, dry_run, endpoint, jobs):
+    from data_scripts.download import download_study
+
+    if isinstance(subjects, int):
+        raise click.UsageError(f"Found --subjects {subjects}; of ds000030 name the people, such as 10171,50010.")
+    return download_study(
+        out,
+        subjects=None if subjects is None else [label.strip() for label in subjects if label.strip()],
+        everybody=everybody,
+        dry_run=dry_run,
+        endpoint=endpoint,
+        jobs=jobs,
+        say=click.echo,
+        progress=True,
+    )
+
+
+def _download_development(out, subjects, everybody, dry_run):
+    from data_scripts.development import MOST, N_PEOPLE, download_development
+
+    if isinstance(subjects, list) or (everybody and subjects is not None):
+        raise click.UsageError("Of development_fmri give a number, such as --subjects 30, or --all: nilearn chooses.")
+    n_people = MOST if everybody else N_PEOPLE if subjects is None else subjects
+    return download_development(out, n_people=n_people, dry_run=dry_run, say=click.echo)
+
+
 @_cli.command("verify")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--deep", is_flag=True, help="Read every byte and compare hashes, not only sizes.")
@@ -125,7 +147,8 @@ def _verify(path, deep):
     """Check that every file of the study in PATH is there and undamaged."""
     root = path or default_folder()
     manifest = read_manifest(root)
-    n_files, mend = len(manifest["files"]), "simulate" if manifest.get("simulated", True) else "download ds000030"
+    n_files = len(manifest["files"])
+    mend = "simulate" if manifest.get("simulated", True) else f"download {manifest['study']}"
     problems = check_manifest(root, deep=deep)
     for problem in problems:
         click.echo(str(problem))

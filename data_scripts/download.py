@@ -3,62 +3,23 @@
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from course_utils.manifest import MANIFEST_NAME, describe_file, read_manifest, write_manifest
+from course_utils.manifest import MANIFEST_NAME, describe_file
 from data_scripts.archive import require_room, show_bytes
-from data_scripts.convert import SOURCE, convert_person, link_or_copy
+from data_scripts.convert import SOURCE, convert_person
 from data_scripts.fetch import begun_path, fetch_many
-from data_scripts.folder import only_one, refuse_foreign_folder
+from data_scripts.fetched import REQUEST, Downloaded, count_study, refuse_other_study
+from data_scripts.folder import only_one
 from data_scripts.network import NetworkError, Patience
-from data_scripts.old_tables import TableError, keep_people, list_changes, read_text
+from data_scripts.old_tables import TableError
 from data_scripts.openneuro import LESSON, Bucket
-from data_scripts.partial import partial_name, remove_partial_files, whole_file
-from data_scripts.records import RECORDS, StudyError, course_version, read_record, record_path, write_json
+from data_scripts.partial import partial_name, remove_partial_files
+from data_scripts.published_root import finish_study
+from data_scripts.records import StudyError, read_record, record_path, write_json
 from data_scripts.resources import free_space
 
-REQUEST = RECORDS / "download.json"
-CHANGES = Path("sourcedata", "changes.tsv")
 MADE_HERE = 1.1  # tables, reference images and tissue maps that are written besides take less than a tenth more
-README = """Derivatives of OpenNeuro ds000030 (CC0), fetched by From Files to Findings.
-
-The files have the names that fMRIPrep gives today. They were published under older ones; the originals are in
-../../sourcedata/openneuro, and every change is a line of ../../sourcedata/changes.tsv.
-
-Cite Poldrack et al. 2016, https://doi.org/10.1038/sdata.2016.110, for the data, and Gorgolewski et al. 2017,
-https://doi.org/10.12688/f1000research.11964.2, for the derivatives.
-"""
-DESCRIPTION = {
-    "Name": "OpenNeuro ds000030: fMRIPrep derivatives under today's names",
-    "BIDSVersion": "1.10.0",
-    "DatasetType": "derivative",
-    "License": "CC0",
-    "GeneratedBy": [{"Name": "fMRIPrep"}, {"Name": "data_scripts download", "Version": course_version()}],
-}
-
-
-@dataclass(frozen=True)
-class Downloaded:
-    """What `download_study` did, or would do.
-
-    Attributes
-    ----------
-    root : Path
-    n_people, n_files, n_bytes : int
-        In the folder now; people who can be analysed.
-    problems : list of str
-        What is missing, each with the names of file and person.
-    changes : Path
-        Table of what was changed, relative to `root`.
-    """
-
-    root: Path
-    n_people: int
-    n_files: int
-    n_bytes: int
-    problems: list = field(default_factory=list)
-    changes: Path = CHANGES
 
 
 def download_study(
@@ -117,16 +78,17 @@ def download_study(
     shared = bucket.list_shared()
     missing = _announce(out, bucket, choices, shared, say)
     if dry_run:
-        return Downloaded(out, *_count(out), [problem for choice in choices for problem in choice.problems])
+        return Downloaded(out, *count_study(out), [problem for choice in choices for problem in choice.problems])
     require_room(_room(out, missing), out, "What is still to be fetched needs")
+    where = f"{bucket.where}/{bucket.root}"
     with only_one(out):
         _refuse_folder(out)
-        write_json(out / REQUEST, {"format": 1, "study": "ds000030", "from": f"{bucket.where}/{bucket.root}"})
+        write_json(out / REQUEST, {"format": 1, "study": "ds000030", "from": where})
         (out / MANIFEST_NAME).unlink(missing_ok=True)  # the study is not whole from here to the end
         remove_partial_files(out)
         problems = _fetch(out, bucket, choices, shared, jobs, progress)
-        problems += _finish(out, bucket)
-    return Downloaded(out, *_count(out), problems)
+        problems += finish_study(out, where)
+    return Downloaded(out, *count_study(out), problems)
 
 
 def _choose_labels(subjects, everybody):
@@ -144,7 +106,7 @@ def _choose_labels(subjects, everybody):
 
 def _refuse_folder(out):
     """Say before anything is written what stands against the folder."""
-    refuse_foreign_folder(out, REQUEST)
+    refuse_other_study(out, "ds000030")
     link = next((path for path in out.rglob("*") if path.is_symlink()), None) if out.is_dir() else None
     if link is not None:
         raise StudyError(f"{link} is a link, and nothing is written beside or through one: take it away, or use --out.")
@@ -262,69 +224,3 @@ def _finish_person(out, choice, came):
     }
     write_json(out / record_path(choice.subject), record)
     return []
-
-
-def _finish(out, bucket):
-    """Write what belongs to nobody alone: who is there, what was changed, and last the list of all files."""
-    units = {path.stem: path for path in sorted((out / RECORDS).glob("sub-*.json"))}
-    files, rows = {}, []
-    for unit, path in units.items():
-        record = read_record(out, unit)
-        if record is not None:
-            files |= record
-            rows += json.loads(path.read_text(encoding="utf-8"))["changes"]
-    people = [unit for unit in units if read_record(out, unit) is not None]
-    if not people:
-        return ["Nobody's files are whole."]
-    problems, made = _write_root(out, people, list_changes(rows))
-    for path in [*made, REQUEST, *(record_path(person) for person in people)]:
-        files[Path(path).as_posix()] = describe_file(out / path)
-    write_manifest(out, files, simulated=False, study="ds000030", source=f"{bucket.where}/{bucket.root}", people=people)
-    return problems
-
-
-def _write_root(out, people, changes):
-    """Write the files of the two roots; returns problems, and the paths written."""
-    derived, source = Path("derivatives", "fmriprep"), out / SOURCE
-    texts = {CHANGES: changes, derived / "README": README, Path(".bidsignore"): f"{MANIFEST_NAME}\n"}
-    texts[derived / ".bidsignore"] = "*_desc-confounds_timeseries.*\n*_boldref.nii.gz\n"
-    problems = []
-    try:
-        texts[Path("participants.tsv")], absent = keep_people(read_text(source / "participants.tsv"), people)
-        problems += [f"participants.tsv says nothing about {person}" for person in absent]
-    except FileNotFoundError:
-        problems.append("participants.tsv could not be fetched: the study cannot be opened without it")
-    except TableError as error:
-        problems.append(f"participants.tsv {error}")
-    if not _is_description(source / derived / "dataset_description.json"):
-        texts[derived / "dataset_description.json"] = f"{json.dumps(DESCRIPTION, indent=1)}\n"
-    if not (source / "dataset_description.json").is_file():
-        problems.append("dataset_description.json could not be fetched: the study cannot be opened without it")
-    for path, text in texts.items():
-        with whole_file(out / path) as file:
-            file.write(text.encode())
-    made = list(texts)
-    for path in sorted(source.glob("*.json")) + sorted((source / derived).glob("*.json")):
-        relative = path.relative_to(source)
-        if relative not in texts:
-            link_or_copy(path, out / relative)
-            made.append(relative)
-    return problems, made
-
-
-def _is_description(path):
-    """Whether a published description of a derivative is one that today's programs accept."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8")).get("DatasetType") == "derivative"
-    except (OSError, ValueError, AttributeError):
-        return False
-
-
-def _count(out):
-    """Count people, files and bytes of a finished study; zeros if there is none."""
-    if not (out / MANIFEST_NAME).is_file():
-        return 0, 0, 0
-    manifest = read_manifest(out)
-    files = [(out / name).stat() for name in manifest["files"]]
-    n_bytes = sum({(file.st_dev, file.st_ino): file.st_size for file in files}.values())  # two names are one file
-    return len(manifest["people"]), len(files), n_bytes

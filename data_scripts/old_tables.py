@@ -69,7 +69,7 @@ def convert_table(text):
     Returns
     -------
     text : str
-        The same if its columns have today's names already.
+        The same if it is one of today: all names, and beside each signal its differences and squares.
     changes : list of str
         One sentence for each thing that was changed.
 
@@ -82,12 +82,12 @@ def convert_table(text):
     if len(names) < 2 or not rows or any(len(row) != len(names) for row in rows):
         raise TableError(f"is not a whole table: {len(rows)} rows below {len(names)} names.")
     new = {name: rename_column(name) for name in names}
-    if all(old == name for old, name in new.items()):
-        return text, []
     kept = {new[name]: [row[i] or "n/a" for row in rows] for i, name in enumerate(names) if new[name]}
     if len(kept) < sum(name is not None for name in map(new.get, names)):
         raise TableError(f"has two columns that are one today: {', '.join(names)}.")
     added = _expand(kept)
+    if not added and all(old == name for old, name in new.items()):
+        return text, []
     changes = [f"column {old} is now {name}" for old, name in new.items() if name not in (old, None)]
     changes += [f"column {old} was left out: it is not known here" for old, name in new.items() if name is None]
     if added:

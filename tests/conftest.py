@@ -52,6 +52,23 @@ def quick_study(shared_folder, private_cache):
         yield open_study("simulated")
 
 
+@pytest.fixture
+def own_progress(tmp_path, monkeypatch):
+    """Keep the record of whoever runs the tests as it is."""
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+
+
+@pytest.fixture
+def reply(capsys, own_progress):
+    """Check an answer on the example and give back what is printed, on one line."""
+
+    def _reply(exercise, answer):
+        exercise.check(answer, **exercise.example_inputs())
+        return " ".join(capsys.readouterr().out.split())
+
+    return _reply
+
+
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory):
     """A small stand-in for a study, made without interruption; nobody writes to it."""

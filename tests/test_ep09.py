@@ -6,22 +6,7 @@ import pytest
 
 from course_utils.exercises import ep09_groups as ep09
 
-
-@pytest.fixture(autouse=True)
-def own_progress(tmp_path, monkeypatch):
-    """Keep the record of whoever runs the tests as it is."""
-    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
-
-
-@pytest.fixture
-def reply(capsys):
-    """Check an answer on the example and give back what is printed, on one line."""
-
-    def _reply(exercise, answer):
-        exercise.check(answer, **exercise.example_inputs())
-        return " ".join(capsys.readouterr().out.split())
-
-    return _reply
+pytestmark = pytest.mark.usefixtures("own_progress")
 
 
 def test_the_loop_may_give_a_series_rounded_to_two_decimals(reply):

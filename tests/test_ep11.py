@@ -10,11 +10,7 @@ from sklearn.svm import SVC
 
 from course_utils.exercises import ep11_prediction as ep11
 
-
-@pytest.fixture(autouse=True)
-def own_progress(tmp_path, monkeypatch):
-    """Keep the record of whoever runs the tests as it is."""
-    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+pytestmark = pytest.mark.usefixtures("own_progress")
 
 
 def reply_to(exercise, answer, capsys, **inputs):

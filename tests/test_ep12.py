@@ -26,21 +26,7 @@ BRAIN_DATA = {
 WITHOUT_ROW = {"align", "icc", "upload_neurovault"}
 
 
-@pytest.fixture(autouse=True)
-def own_progress(tmp_path, monkeypatch):
-    """Keep the record of whoever runs the tests as it is."""
-    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
-
-
-@pytest.fixture
-def reply(capsys):
-    """Check an answer on the example and give back what is printed, on one line."""
-
-    def _reply(exercise, answer):
-        exercise.check(answer, **exercise.example_inputs())
-        return " ".join(capsys.readouterr().out.split())
-
-    return _reply
+pytestmark = pytest.mark.usefixtures("own_progress")
 
 
 def test_cleaning_is_a_matrix():

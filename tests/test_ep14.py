@@ -5,22 +5,7 @@ import pytest
 
 from course_utils.exercises import ep14_scaling as ep14
 
-
-@pytest.fixture(autouse=True)
-def own_progress(tmp_path, monkeypatch):
-    """Keep the record of whoever runs the tests as it is."""
-    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
-
-
-@pytest.fixture
-def reply(capsys):
-    """Check an answer on the example and give back what is printed, on one line."""
-
-    def _reply(exercise, answer):
-        exercise.check(answer, **exercise.example_inputs())
-        return " ".join(capsys.readouterr().out.split())
-
-    return _reply
+pytestmark = pytest.mark.usefixtures("own_progress")
 
 
 def test_hours_as_a_sum_are_the_same(reply):

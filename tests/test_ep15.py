@@ -11,21 +11,7 @@ from data_scripts.openneuro import LESSON
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "ds000030" / "participants.tsv"
 
 
-@pytest.fixture(autouse=True)
-def own_progress(tmp_path, monkeypatch):
-    """Keep the record of whoever runs the tests as it is."""
-    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
-
-
-@pytest.fixture
-def reply(capsys):
-    """Check an answer on the example and give back what is printed, on one line."""
-
-    def _reply(exercise, answer):
-        exercise.check(answer, **exercise.example_inputs())
-        return " ".join(capsys.readouterr().out.split())
-
-    return _reply
+pytestmark = pytest.mark.usefixtures("own_progress")
 
 
 def test_columns_in_another_order_are_right(reply):

@@ -16,10 +16,7 @@ GOOD_ALT = "Two matrices. Without cleaning nearly every cell is red; after it, s
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-@pytest.fixture(autouse=True)
-def own_progress(tmp_path, monkeypatch):
-    """Keep the record of whoever runs the tests as it is."""
-    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+pytestmark = pytest.mark.usefixtures("own_progress")
 
 
 def make_notebook():

@@ -10,9 +10,10 @@ from nilearn.interfaces.fmriprep import load_confounds, load_confounds_strategy
 
 from course_utils.confounds import EIGHTEEN_REGRESSORS, OLD_NAMES, count_dummy_volumes, read_confounds, select_confounds
 from course_utils.layout import bids_path
+from data_scripts.choose import Remote
 from data_scripts.convert import TISSUES, convert_person
 from data_scripts.old_tables import TableError, convert_table, keep_people, read_repetition_time, rename_column
-from data_scripts.openneuro import LESSON, Remote
+from data_scripts.openneuro import LESSON
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,10 @@
 import pytest
 from published_study import MNI, QUICK, small_person
 
+from data_scripts.choose import Remote, choose_files
 from data_scripts.network import NetworkError
 from data_scripts.old_names import translate
-from data_scripts.openneuro import BUCKET, ROOTS, Bucket, Remote, choose_files
+from data_scripts.openneuro import BUCKET, ROOTS, Bucket
 
 FPREP = "derivatives/fmriprep/sub-10171"
 OLD_AND_NEW = {

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from solved import run_notebook
 
-from course_utils.published import NILEARN_FILES
+from course_utils.published import ATLASES
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 REAL_YEO = Path(__file__).resolve().parents[2] / "shared" / "data" / "yeo2011"
@@ -19,7 +19,7 @@ def nilearn_folder(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NILEARN_DATA", str(tmp_path))
     monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
-    inside, files = NILEARN_FILES["yeo_2011"]
+    inside, files = ATLASES["yeo_2011"].list_files(n_networks=7, thickness="thick")
     (tmp_path / inside).mkdir(parents=True)
     for file in files:
         if (REAL_YEO / file).is_file():
@@ -42,4 +42,4 @@ def test_notebook_with_the_real_atlas(name, nilearn_folder):
     said = _said(run_notebook(nbformat.read(BOOK / f"{name}.ipynb", as_version=4), BOOK))
     note = "Yeo et al. 2011, 7 networks, thick, from nilearn's data folder"
     assert (note in said) == (name == "07_parcellations")
-    assert "in place of Yeo et al. 2011" not in said
+    assert "Atlas asked for: Yeo et al. 2011" not in said
