@@ -170,12 +170,13 @@ def test_site_works_from_a_folder(browser, site, name):
         page.wait_for_load_state("networkidle")
         for frame in page.frames[1:]:
             frame.wait_for_load_state("load")
-        n_formulas = page.evaluate("document.querySelectorAll('.math').length")
-        n_drawn = page.evaluate("document.querySelectorAll('.math mjx-container').length")
+        n_formulas = page.evaluate("document.querySelectorAll('math').length")
+        font = page.evaluate("document.fonts.ready.then(() => document.fonts.check('1em \"Course Formulas\"'))")
         n_frames = page.evaluate("document.querySelectorAll('iframe').length")
         assert len(page.frames) == n_frames + 1
     assert wrong == []
-    assert n_drawn == n_formulas
+    assert font or not n_formulas
+    assert n_formulas or name != "08_functional_connectivity"
 
 
 def test_reader_takes_the_notebook_home(browser, address):
