@@ -1,7 +1,9 @@
 """Opens pages of the built site in a browser, under the site's content security policy, and notes what goes wrong."""
 
 import functools
+import gzip
 import http.server
+import re
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,13 +27,34 @@ OPEN_ALL = """() => {
 }"""
 FRAMES_ARE_LOADED = """[...document.querySelectorAll('iframe')].every(
   e => e.contentDocument?.readyState === 'complete' && e.contentDocument.URL !== 'about:blank')"""
+TEXT = re.compile("text/|javascript|json|svg")  # types of files that hosts compress
+PAINTED = "performance.getEntriesByName('first-contentful-paint').length > 0"
 TOO_WIDE = "document.documentElement.scrollWidth - window.innerWidth"
 
 
+@functools.cache
+def compressed(path):
+    """What a public host sends of a file of text."""
+    return gzip.compress(path.read_bytes(), 6)
+
+
 class PolicyHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder as a public host would, with the policy that the page of the build lists."""
+    """Serves a folder as a public host would: texts compressed, with the policy that the page of the build lists."""
 
     protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        kind = self.guess_type(path)
+        if not path.is_file() or not TEXT.search(kind):
+            return super().do_GET()
+        body = compressed(path)
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        return self.wfile.write(body)
 
     def end_headers(self):
         policy = VIEWER_POLICY if self.path.startswith("/_viewers/") else PAGE_POLICY
@@ -128,6 +151,30 @@ def wait_until(page, condition, seconds=30):
             return
         page.wait_for_timeout(50)
     raise AssertionError(f"not in {seconds} s: {condition}")
+
+
+def weigh(browser, url):
+    """What a browser that sees a page for the first time is sent, before the reader scrolls or clicks.
+
+    Parameters
+    ----------
+    browser : playwright.sync_api.Browser
+        The browser.
+    url : str
+        The page, as `serve` serves it.
+
+    Returns
+    -------
+    int
+        Bytes of the page and of all that it loads: texts compressed, pictures and fonts as they are.
+    """
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page, sent = context.new_page(), []
+    page.on("requestfinished", lambda request: sent.append(request))
+    page.goto(url, wait_until="networkidle")
+    total = sum(request.sizes()["responseBodySize"] for request in sent)
+    context.close()
+    return total
 
 
 def open_everything(page):

@@ -1,20 +1,28 @@
 """What the build adds to Jupyter Book: a cache that notices change, costs measured, pages that present themselves."""
 
+import html
 import json
 import os
+import re
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import build_record
 import course_book
 import draw_logo
+import finished_pages
+import formulas
 import matplotlib.image
 import nbformat
 import numpy as np
 import page_parts
 import pytest
 from docutils import nodes
+from fontTools.ttLib import TTFont
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+BOOK = Path(__file__).resolve().parents[1] / "book"
 
 
 @pytest.fixture
@@ -140,7 +148,7 @@ def test_one_setting_enables_the_buttons_of_the_repository(monkeypatch, source):
 
 def test_preview_of_a_link_has_whole_addresses():
     """When the site's address is known, a preview's picture is named by a whole address, as its readers want it."""
-    app = SimpleNamespace(config=SimpleNamespace(html_baseurl="https://example.org/site/", project="Course"))
+    app = SimpleNamespace(config=SimpleNamespace(html_baseurl="https://example.org/site/", html_title="Course"))
     context = {"title": "A &amp; B", "metatags": ""}
     page_parts.add_metadata(app, "book/page", "page.html", context, nodes.section("", nodes.paragraph("", 'Say "a".')))
     assert '<meta property="og:image" content="https://example.org/site/_static/social.png">' in context["metatags"]
@@ -163,25 +171,74 @@ def test_viewer_becomes_a_file_of_its_own(tmp_path):
     assert "example.org" not in path.read_text()
 
 
-def test_scripts_of_pages_become_files_and_old_files_go(tmp_path):
-    """Scripts in a page are loaded from files instead; files that no page uses any more are deleted."""
+def test_scripts_and_styles_of_pages_become_files_and_old_files_go(tmp_path):
+    """Scripts and styles in a page are loaded from files instead; files that no page uses any more are deleted."""
     (tmp_path / "book").mkdir()
     (tmp_path / "_viewers").mkdir()
     (tmp_path / "_viewers/0123456789abcdef.html").write_text("no longer used")
     head = '<th class="head"><p></p></th><th class="head"><p>A</p></th>'
     data = '<script type="application/json">{"a": 1}</script><script src="b.js"></script>'
-    (tmp_path / "book/page.html").write_text(f"{head}<script>first()</script>{data}<script async>second()</script>")
-    page_parts.finish_pages(SimpleNamespace(outdir=tmp_path), None)
+    style = "<style scoped>th { color: red; }</style>"
+    body = f'{style}{style}<tr class="a" style="color: blue; width: 5%;"><pre>style=&quot;b&quot;</pre>'
+    scripts = f"<script>first()</script>{data}<script async>second()</script>"
+    (tmp_path / "book/page.html").write_text(f"{head}</head>{scripts}{body}")
+    finished_pages.finish_pages(SimpleNamespace(outdir=tmp_path), None)
     page = (tmp_path / "book/page.html").read_text()
-    files = list((tmp_path / "_static/inline").iterdir())
-    assert sorted(path.read_text() for path in files) == ["first()", "second()"]
-    assert all(f'<script src="../_static/inline/{path.name}"></script>' in page for path in files)
+    files = {path.name: path.read_text() for path in (tmp_path / "_static/inline").iterdir()}
+    (mark,) = re.findall(r'<tr class="a" data-style="(\w+)">', page)
+    marked = f'[data-style="{mark}"] {{ color: blue !important; width: 5% !important }}'
+    assert sorted(files.values()) == sorted(["first()", "second()", "th { color: red; }", marked])
+    for name, text in files.items():
+        tag = f'<script src="../_static/inline/{name}"></script>'
+        link = f'<link rel="stylesheet" href="../_static/inline/{name}">'
+        assert page.count(tag if text.endswith("()") else link) == 1
     assert data in page
+    assert "<pre>style=&quot;b&quot;</pre>" in page
     assert page.startswith('<td></td><th class="head"><p>A</p></th>')
     assert list((tmp_path / "_viewers").iterdir()) == []
+    finished_pages.finish_pages(SimpleNamespace(outdir=tmp_path), None)
+    assert (tmp_path / "book/page.html").read_text() == page
     shutil.rmtree(tmp_path / "_static")
-    page_parts.finish_pages(SimpleNamespace(outdir=tmp_path), ValueError("the build failed"))
+    finished_pages.finish_pages(SimpleNamespace(outdir=tmp_path), ValueError("the build failed"))
     assert not (tmp_path / "_static").exists()
+
+
+@pytest.mark.parametrize(("name", "kept"), [("page", ["other.js"]), ("search", ["searchtools.js", "other.js"])])
+def test_scripts_that_do_nothing_are_left_out(tmp_path, name, kept):
+    """The scripts of the search are on its page only, that of the icons nowhere."""
+    scripts = ("scripts/fontawesome.js?digest=1", "searchtools.js", "other.js")
+    text = "".join(f'<script defer src="_static/{script}"></script>\n' for script in scripts)
+    page = finished_pages.finish_page(text, Path(f"{name}.html"), tmp_path)
+    assert re.findall(r"_static/([\w./]+)", page) == kept
+
+
+SPACED = {
+    r"E \cos t": "<mi>E</mi>{thin}<mi>cos</mi>{thin}<mi>t</mi>",
+    r"r = \tanh(z)": '<mo>&#x0003D;</mo><mi>tanh</mi><mo stretchy="false">&#x00028;</mo>',
+    r"\operatorname{mean}_v": "<msub><mi>mean</mi><mi>v</mi></msub>",
+    r"\Delta x": '<mi mathvariant="normal">&#x00394;</mi>',
+    "a / b": '<mo stretchy="false" lspace="0" rspace="0">&#x0002F;</mo>',
+}
+
+
+@pytest.mark.parametrize("latex", SPACED)
+def test_formula_is_set_as_latex_would(latex):
+    """Names of functions stand apart but not from a bracket, capital Greek is upright, a fraction's slash is close."""
+    assert SPACED[latex].format(thin=formulas.THIN) in formulas.write_mathml(latex, display="inline")
+
+
+def test_font_has_every_letter_of_the_formulas(tmp_path):
+    """What the notebooks' formulas are written with is in the font that the site brings, with growing brackets."""
+    (tmp_path / "_static").mkdir()
+    formulas.write_font(SimpleNamespace(outdir=tmp_path), None)
+    font = TTFont(tmp_path / "_static/formulas.woff")
+    cells = [c for path in BOOK.glob("*.ipynb") for c in nbformat.read(path, 4).cells if c.cell_type == "markdown"]
+    found = [latex for c in cells for latex in re.findall(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", c.source, re.S)]
+    written = "".join(formulas.write_mathml("".join(latex), display="inline") for latex in found)
+    letters = set(html.unescape(re.sub("<[^>]*>", "", written)))
+    assert len(found) > 20
+    assert letters - set(map(chr, font.getBestCmap())) == set()
+    assert "MATH" in font
 
 
 def test_logo_is_what_its_script_draws(tmp_path):
@@ -196,8 +253,15 @@ def test_logo_is_what_its_script_draws(tmp_path):
 def test_policy_lists_a_reason_for_each_exception():
     """Pages load nothing but the site's own files, but for what is listed with its reason."""
     assert page_parts.PAGE_POLICY["default-src"][0] == "'self'"
-    assert "script-src" not in page_parts.PAGE_POLICY
-    assert page_parts.VIEWER_POLICY["default-src"][0] == "'none'"
+    assert {name: rule for name, (rule, _) in page_parts.PAGE_POLICY.items() if rule != "'self'"} == {
+        "img-src": "'self' data:"
+    }
+    assert {name: rule for name, (rule, _) in page_parts.VIEWER_POLICY.items()} == {
+        "default-src": "'none'",
+        "script-src": "'unsafe-inline' 'unsafe-eval'",
+        "style-src": "'unsafe-inline'",
+        "img-src": "data: blob:",
+    }
     for policy in (page_parts.PAGE_POLICY, page_parts.VIEWER_POLICY):
         assert all(len(reason) > 10 for _, reason in policy.values())
         assert "http" not in json.dumps(policy)

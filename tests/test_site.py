@@ -3,7 +3,7 @@
 The site's folder is `$COURSE_SITE`; the fixtures `browser`, `site` and `address` are in conftest.py.
 """
 
-import gzip
+import importlib
 import json
 import re
 from importlib.metadata import version
@@ -13,10 +13,20 @@ from statistics import median
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from course_tables import public_names
 from notebook_gates import FILE_NAME, SHORTEST_ALT
-from site_browser import TOO_WIDE, accessibility_problems, open_everything, open_page, wait_until
+from site_browser import (
+    PAINTED,
+    TOO_WIDE,
+    accessibility_problems,
+    compressed,
+    open_everything,
+    open_page,
+    wait_until,
+    weigh,
+)
 
-import course_utils
+import course_utils.exercises
 from course_utils.dataset import open_study
 
 pytestmark = pytest.mark.site
@@ -86,6 +96,7 @@ def test_page_presents_itself(site, name):
     assert 40 <= len(tags["description"]) <= 204
     assert tags["og:description"] == tags["description"]
     assert tags["og:title"] == heading
+    assert tags["og:site_name"] == "From Files to Findings"
     assert (site / name).parent.joinpath(tags["og:image"]).is_file()
     assert page.select_one("link[rel='icon']")
     assert page.select(".prev-next-footer a")
@@ -128,42 +139,69 @@ def test_build_page_names_data_and_packages(site):
         assert f"{package} {version(package)}" in text
 
 
-def compressed(path):
-    """Size of a file as a host sends it, in bytes."""
-    return len(gzip.compress(path.read_bytes(), 6))
-
-
-def weight_of(site, name):
-    """What a page loads before anything is scrolled to, in bytes: its own, and what all pages share, compressed."""
-    page = read(site, name)
-    links = [tag.get("src") or tag.get("href") for tag in page.select("script[src], link[rel=stylesheet], img[src]")]
-    links = {link.partition("?")[0] for link in links if not link.startswith("data:")}
-    files = {(site / name).parent.joinpath(link).resolve() for link in links}
-    shared = {path for path in files if site / "_static" in path.parents}
-    own = compressed(site / f"{name}.html") + sum(map(compressed, files - shared))
-    return own, sum(map(compressed, shared))
-
-
-def test_pages_are_light(site):
+def test_pages_are_light(browser, site, address):
     """The median page is under 700 kB and the largest under 4 MB, viewers wait, and the site is under 60 MB.
 
-    Text and figures are the page's own; scripts and styles are shared, and loaded once for the whole site.
+    A page is weighed with everything that it loads, shared scripts, styles and fonts included.
     """
-    weights = {name: weight_of(site, name) for name in pages_of_the_book()}
-    viewers = {path.name: compressed(path) for path in (site / "_viewers").iterdir()}
-    assert median(own for own, _ in weights.values()) < 0.7e6, weights
-    assert max(own + shared for own, shared in weights.values()) < 4e6, weights
-    assert max(viewers.values()) < 4e6, viewers
-    assert sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) < 60e6
+    names = [*pages_of_the_book(), "search", "genindex"]
+    weights = {name: weigh(browser, f"{address}/{name}.html") for name in names}
+    viewers = {path.name: len(compressed(path)) for path in (site / "_viewers").iterdir()}
+    whole = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
+    table = {name: f"{size / 1000:.0f} kB" for name, size in sorted((weights | viewers).items(), key=lambda p: p[1])}
+    table = json.dumps({"median": f"{median(weights.values()) / 1000:.0f} kB"} | table, indent=1)
+    print(f"\nThe site has {whole / 1e6:.0f} MB; its pages and viewers, as they are sent: {table}")
+    assert min(weights.values()) > 50_000, table  # the theme alone has more
+    assert median(weights.values()) < 0.7e6, table
+    assert max(weights.values()) < 4e6, table
+    assert max(viewers.values()) < 4e6, table
+    assert whole < 60e6
+
+
+def test_text_does_not_wait_for_viewers(browser, site, address):
+    """A page shows its text while its viewers are still on their way."""
+    shown = {}
     for name in pages_of_the_book():
-        frames = read(site, name).select("iframe")
-        assert all(f["loading"] == "lazy" and f["src"].startswith("../_viewers/") and f["title"] for f in frames)
+        if frames := read(site, name).select("iframe"):
+            assert all(f["loading"] == "lazy" and f["src"].startswith("../_viewers/") and f["title"] for f in frames)
+            page, on_their_way = browser.new_page(), []
+            page.route("**/_viewers/*", lambda _: None)  # never answered
+            page.on("request", lambda request, sent=on_their_way: "/_viewers/" in request.url and sent.append(request))
+            page.goto(f"{address}/{name}.html", wait_until="commit")
+            wait_until(page, PAINTED)
+            shown[name] = page.locator("h1 >> visible=true").count()
+            page.locator("iframe").first.scroll_into_view_if_needed()
+            page.wait_for_timeout(500)
+            assert on_their_way, f"{name}: the viewer was asked for when it was scrolled to"
+            page.close()
+    assert set(shown.values()) == {1}, shown
 
 
-def test_no_page_writes_scripts_into_itself(site):
-    """A strict policy for content forbids scripts and handlers that stand in the page."""
+def test_no_page_writes_scripts_or_styles_into_itself(site):
+    """A strict policy for content forbids scripts, handlers and styles that stand in the page."""
     for name in [*pages_of_the_book(), "search", "genindex", "404"]:
         page = read(site, name)
         inline = [tag for tag in page.select("script:not([src])") if tag.get("type") in (None, "text/javascript")]
         assert inline == []
-        assert page.select("[onclick], [onload], [onchange]") == []
+        assert page.select("[onclick], [onload], [onchange], [style], style") == []
+
+
+def test_reference_has_every_public_name(site):
+    """Each public function and class of `course_utils` is explained on one page, and listed on the overview."""
+    listed = {link["href"].partition("#")[2] for link in read(site, "book/api").select("article dd a[href]")}
+    pages = {path.stem: read(site, f"book/{path.stem}") for path in (ROOT / "book").glob("api_*.md")}
+    explained = [tag["id"] for page in pages.values() for tag in page.select("dl.py > dt.sig[id]")]
+    public = {
+        f"{path.stem}.{name}"
+        for path in (ROOT / "course_utils").glob("[!_]*.py")
+        for name, _ in public_names(importlib.import_module(f"course_utils.{path.stem}"))
+    }
+    public |= {f"exercises.{name}" for name, _ in public_names(course_utils.exercises)}
+    public |= {"exercises._engine.Exercise", "exercises._engine.Choice", "exercises._compare.Number"}
+    assert len(public) > 80
+    assert {f"course_utils.{name}" for name in public} - set(explained) == set()
+    assert {f"course_utils.{name}" for name in public} - listed == set()
+    assert len(set(explained)) == len(explained)
+    for page in pages.values():
+        texts = [tag.find_next_sibling("dd").get_text().strip() for tag in page.select("dl.py > dt.sig[id]")]
+        assert all(texts), page.title

@@ -242,8 +242,12 @@ def fill(app, doctree, docname):
 
 
 def always_outdated(app, env, added, changed, removed):
-    """The page of the build belongs to this build, whatever else changed."""
-    return [n for n in env.found_docs if n == "book/build"]
+    """Name the pages that every build writes anew.
+
+    The page of the build belongs to this build; and Sphinx finds terms of the
+    glossary only in a search index that was made while the glossary was read.
+    """
+    return sorted({"book/build", "book/glossary"} & env.found_docs)
 
 
 def setup(app):

@@ -1,10 +1,9 @@
 """What the book's build needs beyond Jupyter Book.
 
-A cache that notices change, MathJax from disk, accessible outputs.
+A cache that notices change, accessible outputs.
 """
 
 import hashlib
-import importlib.util
 import shutil
 from importlib.metadata import distributions
 from pathlib import Path
@@ -17,7 +16,6 @@ from sphinx.errors import ConfigError
 from course_utils.dataset import StudyNotFoundError, open_study
 
 ROOT = Path(__file__).resolve().parents[2]
-MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts", "a11y")
 
 
 def digest_of_inputs():
@@ -63,28 +61,6 @@ def choose_cache(app, config):
     measure_executions(chosen)
 
 
-def copy_mathjax(app, exception):
-    """Put MathJax into the site, so that formulas need no network."""
-    if exception is not None:
-        return
-    package = Path(
-        importlib.util.find_spec(
-            "sphinx-mathjax-offline"
-        ).submodule_search_locations[0]
-    )
-    for part in MATHJAX_PARTS:
-        source, target = (
-            package / "static/mathjax" / part,
-            Path(app.outdir, "_static/mathjax", part),
-        )
-        if target.exists():
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if source.is_dir() else shutil.copy2)(
-            source, target
-        )
-
-
 def mend_outputs(app, doctree, docname):
     """Put viewers into files of their own, and mend the headers of tables."""
     for node in list(doctree.findall(nodes.raw)):
@@ -119,7 +95,6 @@ def setup(app):
     app.connect("config-inited", choose_cache, priority=900)
     app.connect("doctree-resolved", mend_outputs)
     app.connect("html-page-context", drop_thebe, priority=900)
-    app.connect("build-finished", copy_mathjax)
     return {
         "version": "1",
         "parallel_read_safe": True,

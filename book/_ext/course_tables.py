@@ -3,6 +3,9 @@
 So these pages cannot drift from what the tests check.
 """
 
+import importlib
+import inspect
+import re
 import tomllib
 from pathlib import Path
 
@@ -71,6 +74,37 @@ def write_wrong_answers(section):
             yield ""
 
 
+def public_names(module):
+    """The functions and classes that a module defines for others.
+
+    Parameters
+    ----------
+    module : module
+        Of `course_utils`.
+
+    Yields
+    ------
+    str, function or class
+        Its name and itself, in alphabetical order.
+    """
+    for name, value in inspect.getmembers(module):
+        is_ours = getattr(value, "__module__", "") == module.__name__
+        is_code = inspect.isroutine(value) or inspect.isclass(value)
+        if is_ours and is_code and not name.startswith("_"):
+            yield name, value
+
+
+def write_api(section):
+    """Write a list of all public names, a module at a time."""
+    for path in sorted(BOOK.glob("api_*.md")):
+        for name in re.findall(r"automodule:: (\S+)", path.read_text()):
+            yield f"`{name.removeprefix('course_utils.')}`"
+            found = public_names(importlib.import_module(name))
+            links = [f"{{py:obj}}`{key} <{name}.{key}>`" for key, _ in found]
+            yield f": {', '.join(links)}"
+            yield ""
+
+
 def by_episode():
     """Sort the exercises: number of the episode, such as "05" -> its exercises."""
     found = {}
@@ -88,6 +122,7 @@ class Written(Directive):
         "course-changes": write_changes,
         "course-exercises": write_exercises,
         "course-wrong-answers": write_wrong_answers,
+        "course-api": write_api,
     }
 
     def run(self):
@@ -108,6 +143,11 @@ class Written(Directive):
         return [container]
 
 
+def skip_aliases(app, what, name, value, skip, options):
+    """Leave out the members of a named tuple: its docstring has them."""
+    return skip or str(value.__doc__).startswith("Alias for field") or None
+
+
 def add_style(app):
     """Let the site have the style sheet beside this file."""
     app.config.html_static_path.append(str(Path(__file__).parent / "static"))
@@ -116,6 +156,7 @@ def add_style(app):
 def setup(app):
     """Register the directives and their style."""
     app.connect("builder-inited", add_style)
+    app.connect("autodoc-skip-member", skip_aliases)
     app.add_css_file("course_tables.css")
     for name in Written.writers:
         app.add_directive(name, Written)

@@ -1,7 +1,7 @@
-"""What each built page is given beside its text, and what is taken out of it.
+"""What each built page is given beside its text.
 
 A description and a picture for previews, buttons that lead to the repository,
-viewers and scripts as files of their own, a page for wrong addresses.
+viewers as files of their own, a page for wrong addresses.
 """
 
 import hashlib
@@ -14,9 +14,6 @@ from urllib.parse import urljoin, urlparse
 from docutils import nodes
 
 LONGEST_DESCRIPTION = 200  # characters: previews cut what is longer
-INLINE_SCRIPT = re.compile(
-    r"<script(?![^>]*\b(?:src|type)=)[^>]*>(.*?)</script>", re.S
-)
 FRAME = re.compile(r'<iframe srcdoc="([^"]*)"([^>]*)>')
 HEADING = re.compile(r"(</?h)([1-4])\b")
 MAIN = re.compile(r"(</?)main\b")
@@ -26,11 +23,10 @@ COPY_BUTTON = re.compile(
 # directive: (sources, why more than the site's own files are needed)
 PAGE_POLICY = {
     "default-src": ("'self'", "nothing from anywhere else"),
-    "style-src": (
-        "'self' 'unsafe-inline'",
-        "MathJax lays out formulas, pandas and matplotlib style tables",
+    "img-src": (
+        "'self' data:",
+        "icons in the theme's styles, pictures in the report on the data",
     ),
-    "img-src": ("'self' data:", "the theme's icons"),
 }
 VIEWER_POLICY = {
     "default-src": ("'none'", "a viewer is one file and loads nothing"),
@@ -132,7 +128,7 @@ def add_metadata(app, pagename, templatename, context, doctree):
         tags += f'\n<meta property="og:url" content="{url}">'
     pairs = {
         "og:type": "article",
-        "og:site_name": app.config.project,
+        "og:site_name": app.config.html_title,
         "og:title": html.unescape(title),
         "og:image": image,
         "og:image:alt": "The course's name beside blocks on a matrix' diagonal",
@@ -163,41 +159,6 @@ def know_addresses(app, config):
     )
 
 
-def finish_pages(app, exception):
-    """Move scripts out of pages, so that a policy can be strict; mend tables."""
-    if exception is not None:
-        return
-    out, used = Path(app.outdir), set()
-    for page in out.rglob("*.html"):
-        where = page.relative_to(out)
-        if where.parts[0] in ("_static", "_viewers", "_sources"):
-            continue
-        up = "../" * (len(where.parts) - 1)
-
-        def move(found, up=up):
-            name = hashlib.sha256(found[1].encode()).hexdigest()[:16] + ".js"
-            write_once(out / "_static/inline" / name, found[1])
-            return f'<script src="{up}_static/inline/{name}"></script>'
-
-        old = page.read_text(encoding="utf-8")
-        new = INLINE_SCRIPT.sub(move, old)
-        new = new.replace('onclick="window.print()"', "data-print")
-        new = new.replace('<th class="head"><p></p></th>', "<td></td>")
-        # a role that ARIA no longer has; the list around it wants this one
-        new = new.replace('role="doc-biblioentry"', 'role="listitem"')
-        if new != old:
-            page.write_text(new, encoding="utf-8")
-        used.update(
-            re.findall(
-                r"_(?:viewers|static/inline)/([0-9a-f]{16}\.\w+)", new
-            )
-        )
-    for folder in ("_viewers", "_static/inline"):
-        for path in (out / folder).glob("*"):
-            if path.name not in used:
-                path.unlink()
-
-
 def page_for_wrong_addresses(app):
     """Make 404.html, whose links start from the root: it is shown at any depth."""
     root = urlparse(app.config.html_baseurl).path.rstrip("/") + "/"
@@ -210,5 +171,4 @@ def setup(app):
     app.connect("config-inited", know_addresses, priority=850)
     app.connect("html-page-context", add_metadata)
     app.connect("html-collect-pages", page_for_wrong_addresses)
-    app.connect("build-finished", finish_pages)
     return {"version": "1", "parallel_read_safe": True}

@@ -2,6 +2,11 @@
 window.addEventListener("load", () => {
   // 2.5.3: the visible text of a control must be part of its accessible name
   document.querySelectorAll("button.search-button-field, summary[aria-label]").forEach((e) => e.removeAttribute("aria-label"));
+  // 4.1.2: what unfolds a part of the table of contents says which
+  document.querySelectorAll("summary:has(.toctree-toggle)").forEach((e) => {
+    const title = e.closest("li").querySelector("a").textContent.trim();
+    e.setAttribute("aria-label", `Pages of: ${title}`);
+  });
   // the logo in the sidebar lies outside of every landmark
   document.querySelectorAll(".bd-sidebar-primary .navbar-brand").forEach((e) => {
     e.parentElement.setAttribute("role", "navigation");
@@ -13,8 +18,8 @@ window.addEventListener("load", () => {
     button.querySelectorAll("[title]").forEach((e) => e.removeAttribute("title"));
     button.querySelectorAll("svg").forEach((e) => { e.setAttribute("aria-hidden", "true"); e.removeAttribute("aria-labelledby"); });
   });
-  // 2.1.1: an output that is wider than its place can be scrolled with the keyboard
-  const reach = () => document.querySelectorAll("div.cell_output").forEach((e) => {
+  // 2.1.1: an output or a formula that is wider than its place can be scrolled with the keyboard
+  const reach = () => document.querySelectorAll("div.cell_output, div.math").forEach((e) => {
     if (e.scrollWidth > e.clientWidth) e.tabIndex = 0; else e.removeAttribute("tabindex");
   });
   reach();
