@@ -40,7 +40,7 @@ FORMS = {  # of words whose plural has no s, of verbs, and of names with signs i
 ELSEWHERE = {
     "alignment": ("", r" by function"),
     "background": (r"as the ", r" image"),
-    "cluster": (r"on a |Here the |no |need a ", r" of edges"),
+    "cluster": (r"on a |a real |makes the |Here the |no |need a ", r" of edges"),
     "connectome": (r"Human ", r" Project"),
     "derivatives": (r"nine ", ""),
     "edge": (r"upper |lower |both |its |the |at |along |over |sharp |soft |shares an |several ", r" of the band"),
