@@ -59,7 +59,7 @@ ELSEWHERE = {
     "volume": (r"their ", r" to the surface"),
 }
 # a word that counts only on pages that speak of something else, too
-ONLY_WITH = {"fold": "cross-validation"}
+ONLY_WITH = {"cluster": "threshold", "fold": "cross-validation"}
 
 
 def read_terms():
