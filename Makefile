@@ -10,7 +10,7 @@ CELL_WARNINGS := PYTHONWARNINGS="error::DeprecationWarning:__main__,error::Futur
 BUILD := jupyter-book build . -W -n --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data book lab test lint unit notebooks site links costs benchmarks lock clean
+.PHONY: help setup data book slides solved lab test lint unit notebooks site links costs benchmarks lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ data: $(READY)  ## simulate the study into data/simulated, if it is not there wh
 book: data  ## run every notebook and build the site
 	@$(RUN) $(BUILD)
 	@echo "The book is built. Open _build/html/index.html in a browser."
+
+slides: book  ## make slides of every episode, in _build/slides
+	@$(RUN) python book/_ext/make_slides.py
+
+solved: data  ## for instructors: every notebook with its exercises answered, in _build/solved
+	@$(RUN) python tests/solved.py
 
 lab: data  ## open JupyterLab on the episodes
 	@$(RUN) jupyter lab --notebook-dir=book

@@ -14,6 +14,7 @@ SHORTEST_ALT = 40  # characters: less cannot state a finding
 FILE_NAME = re.compile(r"^\S+\.\w{2,4}$|\.(png|svg|jpe?g|gif)\b", re.I)
 # calls of pyplot that make no picture by themselves
 NO_FIGURE = {"plt.close", "plt.rcParams.update", "plt.style.use", "plt.get_cmap", "sns.set_theme", "sns.color_palette"}
+SLIDE_TYPES = {"slide", "subslide", "-"}
 DRAWING_METHODS = {"plot", "hist", "boxplot", "scatter", "imshow"}
 
 
@@ -43,7 +44,7 @@ def metadata_problems(nb):
     if None in ids or len(set(ids)) != len(ids):
         yield "a cell has no id, or two cells have one id"
     for index, cell in enumerate(nb.cells):
-        for key in set(cell.metadata) - {"tags", "mystnb"}:
+        for key in set(cell.metadata) - {"tags", "mystnb", "slideshow"}:
             yield f"cell {index}: metadata {key} does not belong there"
 
 
@@ -144,6 +145,18 @@ def answer_problems(nb):
                 yield f"cell {index} uses {name}, which is the name of a learner's answer"
 
 
+def slide_problems(nb):
+    """Slides begin with the title, and show every figure and every exercise."""
+    kinds = [cell.metadata.get("slideshow", {}).get("slide_type") for cell in nb.cells]
+    if kinds[0] != "slide":
+        yield "cell 0 does not begin a slide"
+    for index, (cell, kind) in enumerate(zip(nb.cells, kinds, strict=True)):
+        if kind is not None and kind not in SLIDE_TYPES:
+            yield f"cell {index}: slide type {kind}; expected {', '.join(sorted(SLIDE_TYPES))} or none"
+        if kind is None and (alt_text(cell) or "exercise" in cell.metadata.get("tags", [])):
+            yield f"cell {index} has a figure or an exercise, but is on no slide"
+
+
 GATES = (
     output_problems,
     metadata_problems,
@@ -152,6 +165,7 @@ GATES = (
     alt_problems,
     exercise_problems,
     answer_problems,
+    slide_problems,
 )
 
 

@@ -23,18 +23,29 @@ The solved pass writes one line before each check, and changes nothing else:
     duration_s = ex.duration.solve(n_volumes=n_volumes, t_r=t_r)
 
 or, where the learner writes a function, `name = ex.duration.solve`.
+
+`python tests/solved.py` (`make solved`) writes the notebooks of that pass into `_build/solved`, with their outputs and
+with the source of each solution in place of the directive that shows it in the book.
 """
 
 import ast
 import copy
 import importlib
+import os
+import re
+import sys
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
+import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
 
 from course_utils.exercises import Exercise
 
+ROOT = Path(__file__).resolve().parents[1]
+INCLUDE = re.compile(r"^([`~]{3,})\{literalinclude\} /(\S+)\n:pyobject: (\w+)\n\1$", re.M)
 TOY = "toy_exercises"  # lies beside this file; notebooks written by tests use it
 
 
@@ -175,6 +186,32 @@ def solve_notebook(nb):
     return filled
 
 
+def show_solutions(nb):
+    """Put the source of each solution where the book includes it, so that JupyterLab shows it too.
+
+    Parameters
+    ----------
+    nb : NotebookNode
+        Any notebook.
+
+    Returns
+    -------
+    NotebookNode
+        A copy; the notebook itself is not changed.
+    """
+
+    def source(found):
+        text = (ROOT / found[2]).read_text(encoding="utf-8")
+        (tree,) = (n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef) and n.name == found[3])
+        return f"{found[1]}python\n{ast.get_source_segment(text, tree)}\n{found[1]}"
+
+    shown = copy.deepcopy(nb)
+    for cell in shown.cells:
+        if cell.cell_type == "markdown":
+            cell.source = INCLUDE.sub(source, cell.source)
+    return shown
+
+
 def run_notebook(nb, folder, *, timeout=600):
     """Run a copy of a notebook from top to bottom.
 
@@ -215,3 +252,28 @@ def replies(done):
         check.name: "".join(o.text for o in done.cells[check.cell].outputs if o.output_type == "stream")
         for check in find_checks(done)
     }
+
+
+def write_solved(folder):
+    """Write every notebook with its exercises answered, run, and found correct.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they go.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted((ROOT / "book").glob("*.ipynb")):
+        done = run_notebook(show_solutions(solve_notebook(nbformat.read(path, 4))), path.parent)
+        wrong = {name: text for name, text in replies(done).items() if not text.startswith("Correct. ")}
+        if wrong:
+            sys.exit(f"Error: in {path.name} the answers {', '.join(wrong)} are not correct; `make test` tells more.")
+        nbformat.write(done, folder / path.name)
+        print(f"{path.name}: {len(replies(done))} exercises answered", flush=True)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["COURSE_PROGRESS"] = str(Path(scratch, "progress.json"))  # these are not the user's answers
+        write_solved(ROOT / "_build/solved")
+    print("Open them with: jupyter lab --notebook-dir=_build/solved")

@@ -7,12 +7,14 @@ import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import parse_qs, urlparse
 
 import build_record
 import course_book
 import draw_logo
 import finished_pages
 import formulas
+import launch
 import matplotlib.image
 import nbformat
 import numpy as np
@@ -143,7 +145,26 @@ def test_one_setting_enables_the_buttons_of_the_repository(monkeypatch, source):
     options = config.html_theme_options
     assert options["repository_url"] == url
     assert all(options[f"use_{button}_button"] for button in ("edit_page", "issues", "repository"))
+    assert options["launch_buttons"]["binderhub_url"] == launch.BINDER
+    assert "colab_url" not in options["launch_buttons"]  # it opens notebooks of GitHub alone
     assert config.html_baseurl == ("" if source == "setting" else "https://example.org/site/")
+
+
+def test_every_link_that_starts_the_course_has_the_one_address():
+    """Binder, Colab and nbgitpuller get the repository's address in the form that each of them documents."""
+    url = "https://github.com/lab/course"
+    assert launch.binder_link(url) == "https://mybinder.org/v2/gh/lab/course/main?urlpath=lab/tree/book"
+    assert launch.colab_link(url).endswith("/github/lab/course/blob/main/book/01_from_scanner.ipynb")
+    assert (course_book.ROOT / launch.FIRST).is_file()
+    query = parse_qs(urlparse(launch.hub_link(url)).query)
+    assert query == {"repo": [url], "branch": ["main"], "urlpath": [f"lab/tree/course/{launch.FIRST}"]}
+    elsewhere = "https://git.example.org/lab/course"
+    assert "/v2/git/https%3A%2F%2Fgit.example.org%2Flab%2Fcourse/main" in launch.binder_link(elsewhere)
+    assert launch.launch_buttons(url)["colab_url"] == launch.COLAB
+    written = {part: "\n".join(launch.write_launch(part, url)) for part in ("binder", "colab", "hub")}
+    assert f"git clone --depth 1 {url} course" in written["colab"]
+    assert all("ADDRESS" not in text for text in written.values())
+    assert "ADDRESS" in "\n".join(launch.write_launch("hub", ""))
 
 
 def test_preview_of_a_link_has_whole_addresses():

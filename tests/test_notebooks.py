@@ -1,13 +1,16 @@
 """Gates on every notebook, the proof that each gate closes, and both passes over the exercises."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import launch
 import nbformat
 import notebook_gates as gates
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from solved import find_checks, replies, run_notebook, solve_notebook
+from solved import find_checks, replies, run_notebook, show_solutions, solve_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
@@ -38,6 +41,9 @@ def make_notebook():
         new_code_cell("letter = ...\nex.conclusion.check(\n    letter\n)", metadata={"tags": ["exercise"]}),
         new_markdown_cell("```{literalinclude} /tests/toy_exercises.py\n:pyobject: solve_conclusion\n```"),
     ]
+    for cell in cells:
+        figure_or_text = cell.cell_type == "markdown" or "mystnb" in cell.metadata
+        cell.metadata.slideshow = {"slide_type": "slide" if figure_or_text else "-"}
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
 
@@ -45,6 +51,32 @@ def make_notebook():
 @every_notebook
 def test_notebook_follows_the_rules(path):
     assert gates.problems(nbformat.read(path, as_version=4)) == []
+
+
+def first_code(path):
+    """The first code cell of a notebook."""
+    return next(cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+
+
+def test_every_notebook_begins_with_one_and_the_same_cell():
+    """It is hidden on the site, and the commands that it names are those of the set-up page."""
+    cells = [first_code(path) for path in NOTEBOOKS]
+    assert len({cell.source for cell in cells}) == 1
+    assert all(cell.metadata == {"tags": ["remove-cell"]} for cell in cells)
+    commands = [line.strip() for line in cells[0].source.splitlines() if line.startswith(("      !", "      %"))]
+    assert len(commands) == 3
+    assert commands == [line for line in launch.write_launch("colab", "") if line.startswith(("!", "%"))]
+
+
+def test_notebook_without_the_course_says_what_to_do():
+    """Where course_utils is missing the first cell says so in sentences, instead of a traceback; nothing is run."""
+    code = first_code(NOTEBOOKS[0]).source
+    bare = f"try:\n    exec({code!r})\nexcept Exception as error:\n    print(*error._render_traceback_())"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", bare], capture_output=True, text=True, check=True)
+    assert "this Python does not\nhave it. Nothing was installed." in done.stdout
+    assert "`make lab`" in done.stdout
+    assert "%pip install" in done.stdout
+    assert done.stderr == ""
 
 
 def test_table_of_contents_and_notebooks_agree():
@@ -100,6 +132,9 @@ BROKEN = {
     "two checks": (set_source(7, "letter = ...", "letter = ...\nex.edges.check(letter)"), "cell 7 has 2 checks"),
     "no check": (set_source(7, "ex.conclusion.check", "print"), "cell 7 has 0 checks"),
     "no solution": (lambda nb: nb.cells.pop(4), "the solution of duration is not shown below it"),
+    "no title slide": (lambda nb: nb.cells[0].metadata.pop("slideshow"), "cell 0 does not begin a slide"),
+    "unknown slide": (lambda nb: nb.cells[0].metadata.slideshow.update(slide_type="page"), "slide type page"),
+    "figure on no slide": (lambda nb: nb.cells[2].metadata.pop("slideshow"), "cell 2 has a figure or an exercise"),
     "depends on answer": (set_source(2, "[1, 2]", "[1, duration_s]"), "cell 2 uses duration_s"),
 }
 
@@ -180,6 +215,18 @@ def test_solving_adds_one_line_before_each_check():
     assert nb.cells[3].source == make_notebook().cells[3].source
 
 
+@every_notebook
+def test_solved_notebook_shows_every_solution(path):
+    """In an instructor's notebook the source of each solution stands where the book includes it."""
+    nb = nbformat.read(path, as_version=4)
+    shown = show_solutions(nb)
+    text = "\n".join(cell.source for cell in shown.cells)
+    assert "literalinclude" not in text
+    for check in find_checks(nb):
+        assert f"def {check.exercise.solve.__name__}(" in text
+    assert [c for c in shown.cells if c.cell_type == "code"] == [c for c in nb.cells if c.cell_type == "code"]
+
+
 def test_solving_refuses_an_exercise_that_does_not_exist():
     nb = make_notebook()
     set_source(3, "ex.duration", "ex.durations")(nb)
@@ -205,7 +252,7 @@ def test_both_passes_on_a_small_notebook(is_solved):
 def test_every_reply_in_the_book(path, is_solved):
     """Stubs unfilled: every check says so. Stubs filled with their solutions: every check says correct."""
     nb = nbformat.read(path, as_version=4)
-    said = replies(run_notebook(solve_notebook(nb) if is_solved else nb, BOOK))
+    said = replies(run_notebook(show_solutions(solve_notebook(nb)) if is_solved else nb, BOOK))
     assert len(said) == len(find_checks(nb))
     outcome = "Correct. " if is_solved else "Not attempted yet. "
     assert {name: text for name, text in said.items() if not text.startswith(outcome)} == {}

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urljoin, urlparse
 
 from docutils import nodes
+from launch import launch_buttons, repository_address
 
 LONGEST_DESCRIPTION = 200  # characters: previews cut what is longer
 FRAME = re.compile(r'<iframe srcdoc="([^"]*)"([^>]*)>')
@@ -145,10 +146,12 @@ def add_metadata(app, pagename, templatename, context, doctree):
 def know_addresses(app, config):
     """Take the addresses of repository and site, and enable what needs them."""
     options = config.html_theme_options
-    url = os.environ.get("COURSE_REPOSITORY_URL") or config.repository_url
+    url = repository_address(config)
     if url:
         options.update(
-            repository_url=url.rstrip("/"),
+            repository_url=url,
+            launch_buttons=options.get("launch_buttons", {})
+            | launch_buttons(url),
             repository_branch="main",
             use_repository_button=True,
             use_edit_page_button=True,
