@@ -250,9 +250,8 @@ def test_formula_is_set_as_latex_would(latex):
 
 def test_font_has_every_letter_of_the_formulas(tmp_path):
     """What the notebooks' formulas are written with is in the font that the site brings, with growing brackets."""
-    (tmp_path / "_static").mkdir()
-    formulas.write_font(SimpleNamespace(outdir=tmp_path), None)
-    font = TTFont(tmp_path / "_static/formulas.woff")
+    formulas.write_font(tmp_path / "formulas.woff")
+    font = TTFont(tmp_path / "formulas.woff")
     cells = [c for path in BOOK.glob("*.ipynb") for c in nbformat.read(path, 4).cells if c.cell_type == "markdown"]
     found = [latex for c in cells for latex in re.findall(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", c.source, re.S)]
     written = "".join(formulas.write_mathml("".join(latex), display="inline") for latex in found)

@@ -68,6 +68,14 @@ def test_no_directive_is_left(path):
     assert [text for text in texts if "{cite" in text or "{term}" in text or ":::" in text] == []
 
 
+def test_formulas_are_mathml_and_code_is_not():
+    text = slide_text.plain("In a line $x_1$, and `$HOME`.\n\n$$\na + b\n$$\n\n```console\n$ ls $A\n```", BIBLIOGRAPHY)
+    assert text.count("<math") == 2
+    assert 'display="block"' in text
+    assert "`$HOME`" in text
+    assert "```console\n$ ls $A\n```" in text
+
+
 def test_slides_want_a_book_that_was_built(tmp_path):
     """Without the outputs of a build there is one sentence that says what to run."""
     with pytest.raises(make_slides.NoOutputsError, match="`make book` runs it"):

@@ -78,10 +78,14 @@ def visit_block(translator, node):
     raise nodes.SkipNode
 
 
-def write_font(app, exception):
-    """Put those letters of the font into the site that formulas use."""
-    if exception is not None:
-        return
+def write_font(path):
+    """Write a font that has those letters that formulas use.
+
+    Parameters
+    ----------
+    path : Path
+        The file, of the form WOFF.
+    """
     options = subset.Options(flavor="woff")
     (package,) = importlib.util.find_spec(
         "ziamath"
@@ -90,9 +94,13 @@ def write_font(app, exception):
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=LETTERS)
     subsetter.subset(font)
-    subset.save_font(
-        font, Path(app.outdir, "_static/formulas.woff"), options
-    )
+    subset.save_font(font, path, options)
+
+
+def bring_font(app, exception):
+    """Put the font into the site."""
+    if exception is None:
+        write_font(Path(app.outdir, "_static/formulas.woff"))
 
 
 def setup(app):
@@ -100,7 +108,7 @@ def setup(app):
     app.add_html_math_renderer(
         "mathml", (visit_inline, None), (visit_block, None)
     )
-    app.connect("build-finished", write_font)
+    app.connect("build-finished", bring_font)
     return {
         "version": "1",
         "parallel_read_safe": True,

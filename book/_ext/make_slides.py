@@ -18,6 +18,7 @@ from pathlib import Path
 
 import nbformat
 from course_book import ROOT, digest_of_inputs
+from formulas import write_font
 from jupyter_cache import get_cache
 from nbconvert.exporters import SlidesExporter
 from nbformat.v4 import new_markdown_cell
@@ -27,7 +28,7 @@ from traitlets.config import Config
 
 EXT = Path(__file__).resolve().parent
 BOOK = EXT.parent
-# what slides need of reveal.js and of MathJax
+# what slides need of reveal.js
 REVEAL = (
     "LICENSE",
     "dist/reset.css",
@@ -35,7 +36,6 @@ REVEAL = (
     "dist/reveal.js",
     "plugin/notes/notes.js",
 )
-MATHJAX = ("tex-chtml.js", "output/chtml/fonts")
 VIEWER = "*Interactive: open it on the episode's page.*"
 STYLE = Config(
     CSSHTMLHeaderPreprocessor={"style": "a11y-high-contrast-light"},
@@ -164,13 +164,10 @@ def copy_static(folder):
         Path(importlib.util.find_spec("sphinx_revealjs").origin).parent
         / "_static/revealjs"
     )
-    (mathjax,) = importlib.util.find_spec(
-        "sphinx-mathjax-offline"
-    ).submodule_search_locations
     copy_parts(reveal, folder / "reveal", REVEAL)
-    copy_parts(Path(mathjax, "static/mathjax"), folder / "mathjax", MATHJAX)
     copy_parts(EXT / "slides/static", folder, ["slides.css", "slides.js"])
     copy_parts(BOOK / "_static", folder, ["logo.svg"])
+    write_font(folder / "formulas.woff")
 
 
 def make_slides(build, folder, notebooks=None):

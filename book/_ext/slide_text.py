@@ -2,6 +2,8 @@
 
 import re
 
+from formulas import write_mathml
+
 FENCE = re.compile(r"`{3,}|~{3,}|:{3,}")
 HEADING = re.compile(r"#+ (.*)")
 SHOWN_WHOLE = (
@@ -11,6 +13,12 @@ SHOWN_WHOLE = (
 PREDICT = "**Predict.**"
 # a prediction, a list, a table, a formula, a drawing in letters
 CATCHY = re.compile(r"\*\*Predict\.\*\*|- |1\. |\||\$\$|```text")
+# code, which holds no formulas; a formula on lines of its own; one in a line
+FORMULA = re.compile(
+    r"(?P<code>^`{3,}.*?^`{3,}|`[^`\n]+`)"
+    r"|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<inline>[^$\n]+)\$",
+    re.M | re.S,
+)
 BOX_ITEMS = re.compile(
     r"^- \*\*(?:Questions|Objectives)\*\*.*?(?=^- |^:::)", re.M | re.S
 )
@@ -93,6 +101,15 @@ def name_authors(key, bibliography):
     )
 
 
+def draw_formula(found):
+    """A formula as MathML; code as it is."""
+    if found["code"]:
+        return found["code"]
+    display = "block" if found["block"] else "inline"
+    latex = found["block"] or found["inline"]
+    return write_mathml(" ".join(latex.split()), display=display)
+
+
 def plain(text, bibliography):
     """The book's Markdown without roles, directives and links to pages."""
     text = re.sub(r"^:{3,}\{\w+\} *(.*)$", r"**\1**\n", text, flags=re.M)
@@ -104,4 +121,5 @@ def plain(text, bibliography):
     )
     text = re.sub(r"\s*\{cite\}`[^`]*`", "", text)
     text = re.sub(r"\{\w+\}`([^`<]*?)\s*(?:<[^`]*>)?`", r"\1", text)
-    return re.sub(r"(?<!!)\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
+    text = re.sub(r"(?<!!)\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
+    return FORMULA.sub(draw_formula, text)

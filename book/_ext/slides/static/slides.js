@@ -1,20 +1,13 @@
-// MathJax reads this before it starts; reveal.js starts when the formulas have their size.
-window.MathJax = {
-  tex: {inlineMath: [['$', '$']], processEscapes: true},
-  options: {enableMenu: false},
-  startup: {
-    pageReady: () => MathJax.startup.defaultPageReady().then(() => Reveal.initialize({
-      width: 1280,
-      height: 720,
-      margin: 0.04,
-      center: false,
-      hash: true,
-      slideNumber: 'c/t',
-      transition: 'none',
-      plugins: [RevealNotes],
-    })).then(fit),
-  },
-};
+Reveal.initialize({
+  width: 1280,
+  height: 720,
+  margin: 0.04,
+  center: false,
+  hash: true,
+  slideNumber: 'c/t',
+  transition: 'none',
+  plugins: [RevealNotes],
+}).then(fit);
 
 // what is too tall for its slide gets smaller letters and figures
 function fit() {
