@@ -12,6 +12,7 @@ from pathlib import Path
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
+from schedule import episode_path, read_days, read_plan, timed
 
 from course_utils.exercises import all_exercises
 
@@ -74,6 +75,24 @@ def write_wrong_answers(section):
             yield ""
 
 
+def write_schedule(section):
+    """Write one day of schedule.toml with its clock times."""
+    for start, end, part in timed(read_days()[section]):
+        clock = f"{start:%H:%M} to {end:%H:%M}"
+        if "pause" in part:
+            yield f"{clock}: {part['pause']}"
+            yield f": {part['minutes']} minutes"
+            yield ""
+            continue
+        path = episode_path(part["episode"])
+        title = f"{part['episode']} {read_plan(path).title}"
+        yield f"{clock}: [{title}](../{path.name})"
+        for label, key in (("Left out", "skip"), ("If late", "late")):
+            names = "; ".join(f"*{name}*" for name in part.get(key, ()))
+            yield f": {label}: {names or 'nothing'}"
+            yield ""
+
+
 def public_names(module):
     """The functions and classes that a module defines for others.
 
@@ -123,11 +142,15 @@ class Written(Directive):
         "course-exercises": write_exercises,
         "course-wrong-answers": write_wrong_answers,
         "course-api": write_api,
+        "course-schedule": write_schedule,
     }
 
     def run(self):
         """Write the lines and have them parsed."""
-        for path in sorted(BOOK.glob("_tables/*.toml")):
+        sources = sorted(BOOK.glob("_tables/*.toml"))
+        if self.name == "course-schedule":
+            sources += sorted(BOOK.glob("*.ipynb"))
+        for path in sources:
             self.state.document.settings.record_dependencies.add(str(path))
         lines = list(
             self.writers[self.name](
