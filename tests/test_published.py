@@ -203,7 +203,7 @@ def test_schaefer_from_nilearns_folder(data_folder, quick_study, capsys, n_rois,
     stem = f"Schaefer2018_{n_rois}Parcels_{yeo_networks}Networks_order"
     rows = "".join(f"{i}\t{name}\t{i % 250}\t18\t128\t0\n" for i, name in enumerate(names, start=1))
     (folder / f"{stem}.txt").write_text(rows)
-    affine = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
+    affine = nib.affines.from_matvec(np.diag([-2.0, 2, 2]), [90, -126, -72])
     label_image((91, 109, 91), n_rois, affine).to_filename(folder / f"{stem}_FSLMNI152_2mm.nii.gz")
     atlas = find_atlas("schaefer_2018", n_rois=n_rois, yeo_networks=yeo_networks)
     said = " ".join(capsys.readouterr().out.split())
