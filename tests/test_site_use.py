@@ -18,7 +18,8 @@ REACHABLE = """() => {
   return window.reachable.length;
 }"""
 FOCUSED = """() => {
-  const e = document.activeElement, style = getComputedStyle(e.closest('.sd-card') || e);
+  const e = document.activeElement;
+  const style = getComputedStyle(e.querySelector(':scope > .toctree-toggle') || e.closest('.sd-card') || e);
   window.reached.add(e);
   return e === document.body || e.tagName === 'IFRAME' || e.matches('.skip-link *, .pst-skip-link *')
     || style.outlineStyle !== 'none' || style.boxShadow !== 'none' ? '' : e.outerHTML.slice(0, 200);
