@@ -187,6 +187,16 @@ def test_a_truncated_image_is_named(tmp_path, data, labels):
         extract_time_series(path, as_atlas(labels), t_r=T_R, n_dummy=4)
 
 
+def test_a_changed_byte_is_found_by_the_checksum_at_the_end(tmp_path, data, labels):
+    path = tmp_path / "sub-19001_bold.nii.gz"
+    as_image(data).to_filename(path)
+    content = bytearray(path.read_bytes())
+    content[-8] ^= 255  # of the checksum: the numbers before it are whole, and only reading on tells
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"sub-19001_bold.nii.gz cannot be read to its end .*CRC"):
+        extract_time_series(path, as_atlas(labels), t_r=T_R, n_dummy=4)
+
+
 def test_a_truncated_uncompressed_image_is_named(tmp_path, data, labels):
     path = tmp_path / "sub-19001_bold.nii"
     as_image(data).to_filename(path)
