@@ -122,7 +122,7 @@ def find_task(layout):
     ValueError
         If nobody was at rest and there are several other tasks, or none.
     """
-    tasks = layout.get_tasks()
+    tasks = layout.get_tasks(suffix="bold", extension=".nii.gz")  # asked of all files, pybids loads every one of them
     if "rest" in tasks:
         return "rest"
     if len(tasks) != 1:

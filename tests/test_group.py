@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from bids import BIDSLayout
 from sklearn.utils import Bunch
 
 from course_utils import group as group_module
@@ -180,6 +181,17 @@ def test_a_backend_named_around_the_call_is_used(whole, atlas, monkeypatch):
     with joblib.parallel_config("spy", n_jobs=2):
         extract_group(whole, atlas)
     assert used == [Spy]
+
+
+def test_questions_to_the_layout_do_not_grow_with_people(whole, atlas, monkeypatch):
+    """And none is of all files: pybids then loads every one of them, which takes longer than half the people do."""
+    asked, original = [], BIDSLayout.get
+    monkeypatch.setattr(BIDSLayout, "get", lambda self, *a, **k: asked.append(k) or original(self, *a, **k))
+    extract_group(whole, atlas, subjects=PEOPLE[:1])
+    for_one, asked[:] = len(asked), []
+    extract_group(whole, atlas)
+    assert len(asked) == for_one
+    assert all("suffix" in question for question in asked)
 
 
 def damage(study, subject, how):
