@@ -2,12 +2,13 @@
 
 Each study has 200 people. Their images are one small file under 200 names, so that what grows with the number of people
 is seen, and not the disk. Time and memory are measured on a grid of 40 x 48 x 40 with 60 volumes, an eighth of one of
-the course's people; Dask with as many numbers as one of them, because what it costs is a constant for each person.
+the course's people; Dask on the run of the first of them, because what it costs is a constant for each person.
 """
 
 import itertools
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -20,38 +21,58 @@ from dask.distributed import Client, LocalCluster
 from sklearn.utils import Bunch
 from test_group import AFFINE, N_VOLUMES, files_of, make_study
 
+from course_utils.dataset import StudyNotFoundError, open_study
 from course_utils.group import extract_group
+from course_utils.layout import find_run, open_layout
 
 pytestmark = pytest.mark.benchmark
-SMALL, LARGER = (40, 48, 40), (96, 90, 72)
+GRID = (40, 48, 40)
 PEOPLE = tuple(f"{number}" for number in range(10001, 10201))
 COUNTS = (20, 110, 200)
 
 
-def make_many(folder, shape):
-    """The 200 people and an atlas of 63 regions."""
+def write_run(folder):
+    """An eighth of a course's person: a run without structure, and a mask of everything."""
+    bold = np.random.default_rng(14).integers(100, 900, (*GRID, N_VOLUMES)).astype(np.int16)
+    files = {"bold": folder / "bold.nii.gz", "mask": folder / "mask.nii.gz"}
+    nib.Nifti1Image(bold, AFFINE).to_filename(files["bold"])
+    nib.Nifti1Image(np.ones(GRID, np.uint8), AFFINE).to_filename(files["mask"])
+    return files
+
+
+def make_many(folder, files):
+    """200 people who share files, and an atlas of 63 regions."""
     study = make_study(folder, PEOPLE)
-    first = files_of(study, PEOPLE[0])
-    bold = np.random.default_rng(14).integers(100, 900, (*shape, N_VOLUMES)).astype(np.int16)
-    nib.Nifti1Image(bold, AFFINE).to_filename(first["bold"])
-    nib.Nifti1Image(np.ones(shape, np.uint8), AFFINE).to_filename(first["mask"])
-    for subject, kind in itertools.product(PEOPLE[1:], ("bold", "mask")):
-        files_of(study, subject)[kind].unlink()
-        files_of(study, subject)[kind].hardlink_to(first[kind])
-    labels = np.arange(np.prod(shape)).reshape(shape) // 1000 % 64
+    for subject, (kind, path) in itertools.product(PEOPLE, files.items()):
+        target = files_of(study, subject)[kind]
+        target.unlink()
+        target.hardlink_to(path)
+    bold_img = nib.load(files["bold"])
+    labels = np.arange(np.prod(bold_img.shape[:3])).reshape(bold_img.shape[:3]) // 1000 % 64
     names = ["Background", *(f"region {number}" for number in range(1, 64))]
     lut = pd.DataFrame({"index": range(64), "name": names})
-    return study, Bunch(maps=nib.Nifti1Image(labels.astype(np.int16), AFFINE), lut=lut)
+    return study, Bunch(maps=nib.Nifti1Image(labels.astype(np.int16), bold_img.affine), lut=lut)
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    return make_many(tmp_path_factory.mktemp("scaling") / "small", SMALL)
+    folder = tmp_path_factory.mktemp("small")
+    return make_many(folder / "study", write_run(folder))
 
 
 @pytest.fixture(scope="module")
 def larger(tmp_path_factory):
-    return make_many(tmp_path_factory.mktemp("scaling") / "larger", LARGER)
+    """The first person of the course's study, which has to be on this machine."""
+    try:
+        layout = open_layout(open_study("simulated"))
+    except StudyNotFoundError as error:
+        pytest.skip(str(error))
+    run, folder = find_run(layout, layout.get_subjects()[0]), tmp_path_factory.mktemp("larger")
+    files = {
+        kind: Path(shutil.copy(path, folder))
+        for kind, path in (("bold", run.bold), ("mask", run.mask), ("confounds", run.confounds))
+    }
+    return make_many(folder / "study", files)
 
 
 def cost(many, n_people, folder, **options):
