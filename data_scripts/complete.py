@@ -1,9 +1,10 @@
 """What the confounds tables of 2017 lacked, computed from the run beside them.
 
-The derivatives of ds000030 were made with fMRIPrep 0.4.4 of May 2017 (doi 10.12688/f1000research.11964.2). Its list of
-changes says what its tables did not have yet: the mean of the CSF came with 1.0.0-rc9, columns for volumes outside of
-the steady state with 0.6.0, the slow cosines with 0.5.3 and later. Its `workflows/confounds.py` takes mean and trend
-out of the signals of white matter and brain (`SignalExtraction(detrend=True)`); today's tables keep them.
+The derivatives of ds000030 are of 2017 (doi 10.12688/f1000research.11964.2); public code that reads them says that they
+were made with fMRIPrep 0.4.4, of May. fMRIPrep's list of changes says what tables did not have yet: the mean of the CSF
+came with 1.0.0-rc9 in November, columns for volumes outside of the steady state with 0.6.0, the slow cosines with 0.5.3
+or later. Its `workflows/confounds.py` of that spring (commit 5b319ef) takes mean and trend out of the signals of white
+matter and brain, `SignalExtraction(detrend=True)`; today's tables keep them.
 """
 
 import numpy as np
