@@ -1,7 +1,7 @@
 """Episodes 07, 08 and 11 on a look-alike of nilearn's development_fmri; what needs more than it has says so.
 
-And on a look-alike of ds000030 the episodes that depend most on its old tables, with every exercise answered. How to
-run any other episode on it is said in `benchmarks/serve_lookalike.py`.
+And on a look-alike of ds000030 the two episodes that depend most on its old tables, with every exercise answered. How
+to run any other episode on it is said in `benchmarks/serve_lookalike.py`.
 """
 
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_solved_notebooks_on_the_form_of_2017(tmp_path, monkeypatch):
     for variable, value in {"COURSE_DATA": tmp_path, "COURSE_PROGRESS": tmp_path / "p"}.items():
         monkeypatch.setenv(variable, str(value))
     monkeypatch.setenv("COURSE_DATASET", "ds000030")
-    for name in ("01_from_scanner", "06_cleaning_confounds", "15_real_data"):
+    for name in ("06_cleaning_confounds", "15_real_data"):
         nb = nbformat.read(BOOK / f"{name}.ipynb", as_version=4)
         said = replies(run_notebook(solve_notebook(nb), BOOK))
         assert len(said) == len(find_checks(nb))
