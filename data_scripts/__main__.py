@@ -84,16 +84,19 @@ def _simulate(profile, seed, subjects, parameters, jobs, out):
 @click.option(
     "--subjects",
     type=_Subjects(),
-    help="Of ds000030 whose data, such as 10171,50010.  [default: the lesson's 20 people]  Of development_fmri how"
-    " many people.  [default: 30]",
+    help="ds000030: whose data, labels such as 10171,50010  [default: the 20 people of a well-known lesson];"
+    " development_fmri: how many people, such as 60  [default: 30].",
 )
-@click.option("--all", "everybody", is_flag=True, help="Everybody's data: of ds000030 hundreds of gigabytes.")
+@click.option("--all", "everybody", is_flag=True, help="Everybody's data. See with --dry-run how much that is.")
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched, and stop.")
 @click.option("--endpoint", metavar="URL", help="Another S3 server that has the bucket of ds000030.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Files at once, of ds000030.  [default: 6]")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: $COURSE_DATA/NAME or data/NAME]")
 def _download(name, subjects, everybody, dry_run, endpoint, jobs, out):
-    """Fetch a real study, or finish that: ds000030 from OpenNeuro, development_fmri through nilearn."""
+    """Fetch a real study, or finish that: ds000030 from OpenNeuro, development_fmri through nilearn.
+
+    No account is needed. The notebooks open it when the environment variable COURSE_DATASET holds its name.
+    """
     out = out or default_folder(name)
     if name == "ds000030":
         report = _download_ds000030(out, subjects, everybody, dry_run, endpoint, jobs or 6)

@@ -12,12 +12,16 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from course_utils.layout import MNI
+from data_scripts.complete import complete_table
 from data_scripts.old_tables import TableError, convert_table, describe_columns, read_repetition_time, read_text
 from data_scripts.partial import whole_file
 
 SOURCE = Path("sourcedata", "openneuro")
 SMALL = 1_000_000  # bytes; what is smaller is copied, so that it can be edited without a change to the original
-# FSL's FAST numbers tissues by their brightness, CSF first; BIDS since 1.4: grey matter, white matter, CSF
+# FSL's FAST numbers tissues by their brightness, CSF first, and fMRIPrep of 2017 took them so (`pick_csf` is file 0 and
+# `pick_wm` file 2 in its workflows/confounds.py at commit 5b319ef). Today: grey matter, white matter, CSF; smriprep's
+# `lut_t1w_dseg` has this same table.
 TISSUES = np.array([0, 3, 1, 2], np.uint8)
 REFERENCE_VOLUMES = 40  # of which the mean takes the place of a reference image
 SKULL = {"SkullStripped": False}
@@ -46,9 +50,9 @@ def convert_person(root, files):
         If a table is not one; the message names it.
     """
     done = {}
-    for remote in files:
+    for remote in sorted(files, key=lambda remote: remote.name.path.endswith("_timeseries.tsv")):  # tables come last
         name, source = remote.name, root / SOURCE / remote.path
-        done[name.path] = (remote.path, _place(source, root / name.path, remote.path))
+        done[name.path] = (remote.path, _place(root, source, name.path, remote.path))
     for path in sorted(done):
         if path.endswith("_desc-preproc_bold.nii.gz"):
             done |= _describe_run(root, path, done)
@@ -56,14 +60,17 @@ def convert_person(root, files):
     return sorted(done), changes
 
 
-def _place(source, target, published):
+def _place(root, source, path, published):
     """Give one file today's name and form; say what that changed."""
+    target = root / path
     renamed = [] if target.name == source.name else ["renamed"]
     if target.name.endswith("_timeseries.tsv"):
         try:
-            text, changes = convert_table(read_text(source))
+            text, computed = _complete(root, path, read_text(source))
+            text, changes = convert_table(text)
         except TableError as error:
             raise TableError(f"{published} {error}") from None
+        changes = [*computed, *changes]
         _write(target, text.encode())
         json_file = target.with_suffix(".json")
         if changes and not source.with_suffix(".json").exists():
@@ -74,6 +81,22 @@ def _place(source, target, published):
         return [*renamed, "tissues renumbered from FAST's order (CSF 1, grey 2, white 3) to grey 1, white 2, CSF 3"]
     link_or_copy(source, target)
     return renamed
+
+
+def _complete(root, path, text):
+    """Complete a table of 2017 from the run in template space beside it; without one it stays as it is."""
+    stem = path.removesuffix("_desc-confounds_timeseries.tsv")
+    run_path = f"{stem}_space-{MNI}_desc-preproc_bold.nii.gz"
+    run_file, mask_file = root / run_path, root / f"{stem}_space-{MNI}_desc-brain_mask.nii.gz"
+    if not (run_file.exists() and mask_file.exists()):
+        return text, []
+    who = Path(path).name.partition("_task-")[0]
+    maps = {name: root / Path(path).parents[1] / "anat" / f"{who}_space-{MNI}_label-{label}_probseg.nii.gz"
+            for name, label in (("white", "WM"), ("csf", "CSF"))}  # fmt: skip
+    images = {name: nib.load(file) for name, file in maps.items() if file.exists()}
+    run = nib.load(run_file)
+    t_r, _ = _find_repetition_time(root, run_path, run)
+    return complete_table(text, run, nib.load(mask_file), images, t_r)
 
 
 def link_or_copy(source, target):

@@ -1,8 +1,8 @@
 """Confounds tables of fMRIPrep from 2017, in today's columns.
 
-The old columns were seen in public tables, in code that reads them, and in fMRIPrep's documentation of versions 1.0 and
-1.1. A renamed column keeps its text, digit for digit. What later versions added to the six motion parameters and the
-three mean signals (differences, squares) is computed from them in the same way.
+The old columns were seen in code that reads them, in fMRIPrep's sources of 2017, and in its documentation of versions
+1.0 and 1.1. A renamed column keeps its text, digit for digit. What later versions added to the six motion parameters
+and the three mean signals (differences, squares) is computed from them in the same way.
 """
 
 import json
@@ -58,6 +58,30 @@ def rename_column(name):
     return name if TODAY.fullmatch(name) else None
 
 
+def split_table(text):
+    """Split a tab-separated table into names and rows of text.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    names : list of str
+    rows : list of list of str
+        As many cells in each as there are names.
+
+    Raises
+    ------
+    TableError
+        If it is not a whole table.
+    """
+    names, *rows = [line.split("\t") for line in text.splitlines()] or [[]]
+    if len(names) < 2 or not rows or any(len(row) != len(names) for row in rows):
+        raise TableError(f"is not a whole table: {len(rows)} rows below {len(names)} names.")
+    return names, rows
+
+
 def convert_table(text):
     """Turn a confounds table into today's.
 
@@ -78,9 +102,7 @@ def convert_table(text):
     TableError
         If it is not a table, or two columns would have one name.
     """
-    names, *rows = [line.split("\t") for line in text.splitlines()] or [[]]
-    if len(names) < 2 or not rows or any(len(row) != len(names) for row in rows):
-        raise TableError(f"is not a whole table: {len(rows)} rows below {len(names)} names.")
+    names, rows = split_table(text)
     new = {name: rename_column(name) for name in names}
     kept = {new[name]: [row[i] or "n/a" for row in rows] for i, name in enumerate(names) if new[name]}
     if len(kept) < sum(name is not None for name in map(new.get, names)):
@@ -123,8 +145,8 @@ def _expand(columns):
 def describe_columns(text):
     """Describe the columns of a converted table, as far as nilearn asks for it.
 
-    fMRIPrep of 2017 wrote no such file. That its aCompCor components are those of one mask, white matter and CSF
-    together, is from memory: no text of that time was found to confirm it.
+    fMRIPrep of 2017 wrote no such file. Its aCompCor components are those of one mask, white matter and CSF together:
+    node `combine_rois` of `fmriprep/workflows/confounds.py` at commit 5b319ef of its repository, spring 2017.
 
     Parameters
     ----------

@@ -13,6 +13,8 @@ from pathlib import Path
 import boto3
 import nibabel as nib
 import numpy as np
+import pandas as pd
+from scipy.signal import detrend
 
 from data_scripts.network import Patience
 from data_scripts.openneuro import BUCKET, LESSON, ROOTS
@@ -22,7 +24,7 @@ DERIVED = "derivatives/fmriprep"
 MNI = "MNI152NLin2009cAsym"
 PUBLIC = "public-read"
 QUICK = Patience(attempts=4, first=0.01, longest=0.02, timeout=1.0)
-# today's columns under their old names, in the order of the old tables
+# today's columns under their old names, in the order of the old tables of fMRIPrep 1.0
 OLD_COLUMNS = {
     "csf": "CSF", "white_matter": "WhiteMatter", "global_signal": "GlobalSignal", "std_dvars": "stdDVARS",
     "dvars": "non-stdDVARS", "framewise_displacement": "FramewiseDisplacement",
@@ -35,11 +37,23 @@ OLD_COLUMNS = {
 
 
 def old_table(text):
-    """Turn a confounds table of today into one of 2017."""
+    """Turn a confounds table of today into one of fMRIPrep 1.0."""
     names, *rows = [line.split("\t") for line in text.splitlines()]
     kept = [(names.index(new), old) for new, old in OLD_COLUMNS.items() if new in names]
     lines = [[old for _, old in kept], *([row[i] for i, _ in kept] for row in rows)]
     return "".join("\t".join(line) + "\n" for line in lines)
+
+
+def older_table(text):
+    """Turn a confounds table of today into one of fMRIPrep 0.4.4, which made the derivatives of ds000030.
+
+    It lacks the CSF, the cosines and the volumes outside of the steady state; two signals lack their mean and trend.
+    """
+    table = pd.read_csv(io.StringIO(old_table(text)), sep="\t", dtype=str, keep_default_na=False)
+    table = table.loc[:, ~table.columns.str.startswith(("CSF", "Cosine", "NonSteadyStateOutlier"))]
+    for name in ("WhiteMatter", "GlobalSignal"):
+        table[name] = detrend(table[name].astype(float)).round(6).astype(str)
+    return table.to_csv(sep="\t", index=False)
 
 
 def _old_name(name):
@@ -62,13 +76,15 @@ def _old_name(name):
     return f"{stem}_T1w{space}_{ends[tail]}.nii.gz" if tail in ends else None
 
 
-def as_published(study):
+def as_published(study, make_table=older_table):
     """Put a simulated study into the form of 2017, with labels of the real one.
 
     Parameters
     ----------
     study : Path
         Its raw root.
+    make_table : callable
+        `older_table`, or `old_table`.
 
     Yields
     ------
@@ -92,7 +108,7 @@ def as_published(study):
                 continue
             content = path
             if name.endswith(".tsv"):
-                content = old_table(path.read_text()).encode()
+                content = make_table(path.read_text()).encode()
             elif name.endswith("dtissue.nii.gz"):
                 img = nib.load(path)
                 content = image_bytes(np.array([0, 2, 3, 1], np.uint8)[np.asarray(img.dataobj).astype(int)], img.affine)

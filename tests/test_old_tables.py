@@ -11,19 +11,16 @@ from nilearn.interfaces.fmriprep import load_confounds, load_confounds_strategy
 from course_utils.confounds import EIGHTEEN_REGRESSORS, OLD_NAMES, count_dummy_volumes, read_confounds, select_confounds
 from course_utils.layout import bids_path
 from data_scripts.choose import Remote
-from data_scripts.convert import TISSUES, convert_person
+from data_scripts.complete import complete_table
+from data_scripts.convert import SOURCE, TISSUES, convert_person
 from data_scripts.old_tables import TableError, convert_table, keep_people, read_repetition_time, rename_column
 from data_scripts.openneuro import LESSON
 
 
-@pytest.fixture(scope="module")
-def runs(quick_study, tmp_path_factory):
-    """One person's run as it is today, and as it was published and converted back."""
-    from data_scripts.convert import SOURCE
-
-    out = tmp_path_factory.mktemp("converted")
+def _convert(study, out, make_table):
+    """Publish and convert one person; returns the run as it is today, and as it was converted back."""
     files = []
-    for path, content in ps.as_published(quick_study.root):
+    for path, content in ps.as_published(study.root, make_table):
         if f"sub-{LESSON[0]}/" in path or path == "task-rest_bold.json":
             (out / SOURCE / path).parent.mkdir(parents=True, exist_ok=True)
             (out / SOURCE / path).write_bytes(content if isinstance(content, bytes) else content.read_bytes())
@@ -32,8 +29,20 @@ def runs(quick_study, tmp_path_factory):
     convert_person(out, files)
     entities = {"datatype": "func", "task": "rest", "space": ps.MNI, "desc": "preproc"}
     names = [bids_path(label, "bold", ".nii.gz", **entities) for label in ("19001", LESSON[0])]
-    roots = [quick_study.derivatives, out / "derivatives" / "fmriprep"]
+    roots = [study.derivatives, out / "derivatives" / "fmriprep"]
     return [root / name for root, name in zip(roots, names, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def runs(quick_study, tmp_path_factory):
+    """With a table of fMRIPrep 1.0, which has all that is needed."""
+    return _convert(quick_study, tmp_path_factory.mktemp("converted"), ps.old_table)
+
+
+@pytest.fixture(scope="module")
+def older_runs(quick_study, tmp_path_factory):
+    """With a table of fMRIPrep 0.4.4, as those of ds000030 are."""
+    return _convert(quick_study, tmp_path_factory.mktemp("older"), ps.older_table)
 
 
 def _table(run):
@@ -48,6 +57,32 @@ def test_eighteen_regressors_are_the_same(runs):
     first, second = (select_confounds(table, EIGHTEEN_REGRESSORS, n_dummy=n_dummy) for table in (new, old))
     assert list(first.columns) == list(second.columns)
     np.testing.assert_allclose(second, first, rtol=1e-9, atol=1e-12)
+
+
+def test_what_the_oldest_tables_lack_is_computed_from_the_run(older_runs):
+    """The steady state and the cosines are those of today; the means have other voxels, and nearly the same course."""
+    new, old = (read_confounds(_table(run)) for run in older_runs)
+    assert count_dummy_volumes(new) == count_dummy_volumes(old) > 0
+    cosines = [name for name in new if name.startswith("cosine")]
+    assert cosines == [name for name in old if name.startswith("cosine")]
+    np.testing.assert_allclose(old[cosines], new[cosines], atol=1e-6)
+    for name, least in {"global_signal": 0.99, "white_matter": 0.9, "csf": 0.9}.items():
+        assert new[name].mean() == pytest.approx(old[name].mean(), rel=0.2)
+        assert np.corrcoef(new[name][5:], old[name][5:])[0, 1] > least
+    assert set(EIGHTEEN_REGRESSORS) <= set(old)
+
+
+def test_table_without_its_run_is_not_invented(older_runs, tmp_path):
+    text = ps.older_table(_table(older_runs[0]).read_text())
+    _, changes = convert_table(text)
+    assert "there is no csf, and none was invented" in changes
+
+
+def test_run_of_another_length_is_refused(older_runs):
+    text = ps.older_table(_table(older_runs[0]).read_text())
+    run = ps.nib.load(older_runs[0])
+    with pytest.raises(TableError, match="rows, for"):
+        complete_table(text, run.slicer[..., 1:], run, {}, 2.0)
 
 
 @pytest.mark.parametrize("strategy", ["simple", "compcor", "scrubbing"])

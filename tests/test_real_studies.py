@@ -1,15 +1,21 @@
-"""Episodes 07, 08 and 11 on a look-alike of nilearn's development_fmri; what needs more than it has says so."""
+"""Episodes 07, 08 and 11 on a look-alike of nilearn's development_fmri; what needs more than it has says so.
+
+And on a look-alike of ds000030 the two episodes that depend most on its old tables, with every exercise answered. How
+to run any other episode on it is said in `benchmarks/serve_lookalike.py`.
+"""
 
 from pathlib import Path
 
 import development_study as ds
 import nbformat
+import published_study as ps
 import pytest
 from nbclient.exceptions import CellExecutionError
-from solved import find_checks, replies, run_notebook
+from solved import find_checks, replies, run_notebook, solve_notebook
 
 from course_utils.dataset import open_study
 from data_scripts.development import download_development
+from data_scripts.download import download_study
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 SERVES = ("07_parcellations", "08_functional_connectivity", "11_machine_learning")
@@ -62,3 +68,20 @@ def test_notebook_says_what_it_lacks(name, data, tmp_path, monkeypatch):
         CellExecutionError, match=f"The development_fmri study has no {LACKS[name]}, and this page needs"
     ):
         _run(name, data, tmp_path, monkeypatch)
+
+
+@pytest.mark.notebooks
+def test_solved_notebooks_on_the_form_of_2017(tmp_path, monkeypatch):
+    """Volumes at the start, mean signals and percentages come from tables that lacked them; all replies are correct."""
+    monkeypatch.delenv("COURSE_DATASET", raising=False)
+    with ps.serve() as (url, client):
+        ps.publish(client, ps.as_published(open_study("simulated").root))
+        assert download_study(tmp_path / "ds000030", endpoint=url, say=str).problems == []
+    for variable, value in {"COURSE_DATA": tmp_path, "COURSE_PROGRESS": tmp_path / "p"}.items():
+        monkeypatch.setenv(variable, str(value))
+    monkeypatch.setenv("COURSE_DATASET", "ds000030")
+    for name in ("06_cleaning_confounds", "15_real_data"):
+        nb = nbformat.read(BOOK / f"{name}.ipynb", as_version=4)
+        said = replies(run_notebook(solve_notebook(nb), BOOK))
+        assert len(said) == len(find_checks(nb))
+        assert {exercise: text for exercise, text in said.items() if not text.startswith("Correct. ")} == {}, name

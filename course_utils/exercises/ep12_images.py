@@ -336,6 +336,11 @@ one_sample = Exercise(
             "This is the mean divided by the standard deviation: an effect size, Cohen's d. Where is the number of "
             "people?",
         ),
+        "no_root_ddof_0": Wrong(
+            _divided_by(lambda maps: maps.std(axis=0)),
+            "Two things are missing: this is the mean divided by the standard deviation, and that one is of n. Take "
+            "`ddof=1`, and divide it by the root of the number of people.",
+        ),
         "divided_by_n": Wrong(
             _divided_by(lambda maps: maps.std(axis=0, ddof=1) / len(maps)),
             "The standard deviation was divided by n. The standard error has the square root of n.",
@@ -366,8 +371,8 @@ one_sample = Exercise(
             lambda maps: 1 / compute_t(maps), "This is standard error by mean. It is the other way round."
         ),
     },
-    # 1 and 3: mean 2, SD sqrt(2), standard error 1, t 2; 0 and 4: mean 2, SD sqrt(8), standard error 2, t 1
-    known_case=KnownCase({"maps": np.array([[1.0, 0.0], [3.0, 4.0]])}, np.array([2.0, 1.0])),
+    # 5, 1, 1, 1: mean 2, SD 2 (the root of 12 / 3), standard error 1, t 2; 4, 0, 0, 0: mean 1, the same error, t 1
+    known_case=KnownCase({"maps": np.array([[5.0, 4.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])}, np.array([2.0, 1.0])),
     why="A t map says how sure we are that a mean is not 0. It does not say how large the mean is: with enough "
     "people any t gets large.",
     example_inputs=lambda: {"maps": np.random.default_rng(3).normal(0.4, 1, size=(9, 15))},

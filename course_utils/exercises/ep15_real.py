@@ -31,6 +31,10 @@ def _from_the_next(old, names):
     return signals.join((signals.shift(-1) - signals).add_suffix("_derivative1"))
 
 
+def _signs(names):
+    return pd.Series({name + end: sign for end, sign in (("", 1), ("_derivative1", -1)) for name in names})
+
+
 def _small_old_table():
     # from 1 to 3 it is 2, from 5 to 4 it is -1; nothing comes before the first volume
     old = pd.DataFrame({"CSF": [5.0, 4.0], "X": [1.0, 3.0], "tCompCor00": [0.1, 0.2]})
@@ -69,6 +73,23 @@ up_to_date = Exercise(
             _from_the_next,
             "These are differences from a volume to the next one, a row too early. fMRIPrep takes those from the one "
             "before.",
+        ),
+        "backwards": Wrong(
+            lambda old, names: bring_up_to_date(old, names).mul(_signs(names)),
+            "The differences have the wrong sign: take the volume before from each volume.",
+        ),
+        "filled": Wrong(
+            lambda old, names: bring_up_to_date(old, names).bfill(),
+            "The first row of the differences was filled with the second. Nothing comes before the first volume: leave "
+            "it without a value.",
+        ),
+        "row_dropped": Wrong(
+            lambda old, names: bring_up_to_date(old, names).dropna(),
+            "The first row is gone. A table of confounds has a row for each volume, also for the first.",
+        ),
+        "rounded": Wrong(
+            lambda old, names: bring_up_to_date(old, names).round(1),
+            "These are rounded. Keep all digits of the published table.",
         ),
     },
     known_case=KnownCase(
@@ -131,6 +152,16 @@ from_scanner = Exercise(
         "the_other_way": Wrong(
             _scanner_from_diagnosis, "This guesses the scanner from the diagnosis. Guess the diagnosis."
         ),
+        "share_wrong": Wrong(
+            lambda people: 1 - guess_from_scanner(people), "This is the share of people who are guessed wrong."
+        ),
+        "best_scanner": Wrong(
+            lambda people: pd.crosstab(people["scanner"], people["diagnosis"], normalize="index").max(axis=1).max(),
+            "This is the share in one scanner, where the guess is best. Count the people of all scanners.",
+        ),
+        "rounded": Wrong(
+            lambda people: round(guess_from_scanner(people), 2), "Nearly, but this is rounded: give all its digits."
+        ),
         "percent": Wrong(
             lambda people: 100 * guess_from_scanner(people), "This is in percent. Asked for is a share from 0 to 1."
         ),
@@ -192,6 +223,15 @@ alike = Exercise(
         "only_gender": Wrong(
             lambda people, scanner, gender: list(people.index[(people["gender"] == gender) & (people["rest"] == 1)]),
             "All of them are of the right sex, but they were in different scanners.",
+        ),
+        "bare": Wrong(
+            lambda people, scanner, gender: [
+                label.removeprefix("sub-") for label in choose_alike(people, scanner, gender)
+            ],
+            'The right people, but their labels have lost the "sub-" of the table.',
+        ),
+        "everybody": Wrong(
+            lambda people, scanner, gender: list(people.index), "Nobody was left out: these are all people."
         ),
         "others": Wrong(
             lambda people, scanner, gender: list(people.index.difference(choose_alike(people, scanner, gender))),
