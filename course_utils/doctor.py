@@ -127,10 +127,10 @@ def check_data(deep=False):
         problems = check_manifest(study.root, deep=deep)
     except StudyNotFoundError as error:
         found, _, fix = str(error).rpartition(": ")
-        return Finding("data", "failure", found, fix)
+        return Finding("data", "failure", found, fix.removesuffix("."))
     except ManifestError as error:
         found, _, fix = str(error).rpartition(": ")
-        return Finding("data", "failure", found or str(error), fix)
+        return Finding("data", "failure", found or str(error), fix.removesuffix("."))
     if problems:
         found = f"{len(problems)} of {len(manifest['files'])} files in {study.root} are not as they should be: "
         fix = "delete those that are damaged, then `python -m data_scripts simulate` makes what is missing"

@@ -27,6 +27,7 @@ def assert_says(finding, state, *words):
     for word in words:
         assert word in f"{finding.found} -> {finding.fix}"
     assert bool(finding.fix) is (state != "ok")
+    assert not f"{finding.found}{finding.fix}".endswith("."), "the command ends the sentences"
 
 
 def test_python_range_is_that_of_the_project():
