@@ -127,10 +127,10 @@ def check_data(deep=False):
         problems = check_manifest(study.root, deep=deep)
     except StudyNotFoundError as error:
         found, _, fix = str(error).rpartition(": ")
-        return Finding("data", "failure", found, fix)
+        return Finding("data", "failure", found, fix.removesuffix("."))
     except ManifestError as error:
         found, _, fix = str(error).rpartition(": ")
-        return Finding("data", "failure", found or str(error), fix)
+        return Finding("data", "failure", found or str(error), fix.removesuffix("."))
     if problems:
         found = f"{len(problems)} of {len(manifest['files'])} files in {study.root} are not as they should be: "
         fix = "delete those that are damaged, then `python -m data_scripts simulate` makes what is missing"
@@ -151,13 +151,15 @@ def check_disk():
     -------
     Finding
     """
-    folder = Path(os.environ.get("COURSE_DATA") or ROOT / "data").expanduser()
-    needed = SPARE_GB + (0 if (folder / "simulated" / "manifest.json").is_file() else DATA_GB)
+    folder, needed, variable = Path(os.environ.get("COURSE_DATA") or ROOT / "data").expanduser(), DATA_GB, "COURSE_DATA"
+    if (folder / "simulated" / "manifest.json").is_file():  # it may lie on a shared disk that nobody writes to
+        folder, needed, variable = Path(tempfile.gettempdir()), 0, "TMPDIR"
+    needed += SPARE_GB
     place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(place).free / 1e9
     found = f"{free:.1f} GB free at {place}, {needed:.1f} GB needed"
     if free < needed:
-        fix = "free some room, or set COURSE_DATA to a folder on a larger disk"
+        fix = f"free some room, or set {variable} to a folder on a larger disk"
         return Finding("disk", "failure", found, fix)
     return Finding("disk", "ok", found)
 
@@ -258,10 +260,17 @@ def _judge_probe(probe, spec):
         fix = f"remove the folder {spec.resource_dir}, or start JupyterLab from {sys.prefix}"
         return Finding("kernel", "failure", found, fix)
     used = Path(probe["course"]).resolve().parents[1]
-    if used != ROOT:
-        found = f"notebooks use the copy of the course in {used}, this command the one in {ROOT}"
-        return Finding("kernel", "failure", found, INSTALL_COURSE)
+    if used != ROOT and _code(used) != _code(ROOT):  # on a hub one copy is installed, and each learner has another
+        found = f"notebooks use the copy of the course in {used}, and its code is not that of {ROOT}"
+        fix = f"{INSTALL_COURSE}; on a hub ask those who run it to bring their copy up to date"
+        return Finding("kernel", "failure", found, fix)
     return Finding("kernel", "ok", "the kernel python3 starts and imports what the notebooks import")
+
+
+def _code(root):
+    """Read the modules that notebooks import from a copy of the course."""
+    folder = root / "course_utils"
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.py")}
 
 
 def check_browser():

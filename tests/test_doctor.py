@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 import webbrowser
 from collections import namedtuple
@@ -27,6 +28,7 @@ def assert_says(finding, state, *words):
     for word in words:
         assert word in f"{finding.found} -> {finding.fix}"
     assert bool(finding.fix) is (state != "ok")
+    assert not f"{finding.found}{finding.fix}".endswith("."), "the command ends the sentences"
 
 
 def test_python_range_is_that_of_the_project():
@@ -123,7 +125,10 @@ def test_no_study_and_foreign_folders(study, tmp_path, monkeypatch):
 def test_disk(study, monkeypatch, tmp_path):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: usage(9 * GB, 8 * GB, GB))
-    assert_says(doctor.check_disk(), "ok", "1.0 GB free", "0.5 GB needed")
+    assert_says(doctor.check_disk(), "ok", f"1.0 GB free at {tempfile.gettempdir()},", "0.5 GB needed")
+    monkeypatch.setattr(doctor, "SPARE_GB", 1.1)  # where the data lie does not matter once they are there
+    assert_says(doctor.check_disk(), "failure", f"free at {tempfile.gettempdir()},", "1.1 GB needed", "TMPDIR")
+    monkeypatch.setattr(doctor, "SPARE_GB", 0.5)
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "nowhere" / "yet"))
     assert_says(doctor.check_disk(), "failure", f"free at {tmp_path},", "2.0 GB needed", "COURSE_DATA")
 
@@ -176,6 +181,8 @@ def test_kernel_that_does_not(kernel, monkeypatch, tmp_path):
     assert_says(kernel([program], SAYS % ("/other", course)), "failure", "runs in /other", "remove the folder the/f")
     other = str(tmp_path / "course_utils/__init__.py")
     assert_says(kernel(["python"], SAYS % (sys.prefix, other)), "failure", f"the course in {tmp_path}", "install")
+    shutil.copytree(ROOT / "course_utils", tmp_path / "course_utils")  # another copy, the same code: as on a hub
+    assert_says(kernel([program], SAYS % (sys.prefix, other)), "ok")
     assert_says(kernel([program], "import no_such_package"), "failure", "no_such_package", "make setup")
     broken = "raise ModuleNotFoundError(\"No module named 'course_utils'\")"
     assert_says(kernel([program], broken), "failure", "course_utils", "install --no-deps")
