@@ -9,6 +9,7 @@ import re
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from urllib.parse import unquote, urlparse
 
 import pytest
 import yaml
@@ -52,6 +53,24 @@ def alt_text_problems(texts):
     """What is wrong with the texts that stand for a page's figures."""
     problems = [f"not a finding: {text!r}" for text in texts if len(text) < SHORTEST_ALT or FILE_NAME.search(text)]
     return problems + [f"used twice: {text!r}" for text in set(texts) if texts.count(text) > 1]
+
+
+def test_every_link_within_the_site_leads_somewhere(site):
+    """The file is there, and the place in it that the link names."""
+    pages = {path.resolve(): BeautifulSoup(path.read_bytes(), "html.parser") for path in site.glob("book/**/*.html")}
+    places = {path: {tag["id"] for tag in page.select("[id]")} for path, page in pages.items()}
+    lost, n_links = [], 0
+    for path, page in pages.items():
+        for link in page.select("a[href]"):
+            url = urlparse(link["href"])
+            if url.scheme or url.netloc:
+                continue
+            n_links += 1
+            target = (path.parent / unquote(url.path)).resolve() if url.path else path
+            if not target.exists() or (url.fragment and unquote(url.fragment) not in places.get(target, ())):
+                lost.append(f"{path.stem}: {link['href']}")
+    assert n_links > 1000
+    assert lost == []
 
 
 @pytest.mark.parametrize("name", [*pages_of_the_book(), "search", "genindex"])
