@@ -72,8 +72,11 @@ def _mean_signals(columns, values, brain_img, maps):
     absent = [name for name in MEANS if name not in columns]
     centred = [name for name in MEANS if name in columns and _is_centred(columns[name])]
     brain = np.asarray(brain_img.dataobj) > 0
-    if not (absent or centred) or brain.shape != values.shape[:3]:
+    if not (absent or centred):
         return {}, []
+    if brain.shape != values.shape[:3]:
+        found = f"the mask has the grid {brain.shape}, the run {values.shape[:3]}"
+        return {}, [f"{name} could not be computed: {found}" for name in (*absent, *centred)]
     tissues = {
         name: resample_to_img(img, brain_img, force_resample=True, copy_header=True).get_fdata(dtype=np.float32)
         for name, img in maps.items()
@@ -89,6 +92,8 @@ def _mean_signals(columns, values, brain_img, maps):
         for name in centred
         if name in added
     ]
+    wanting = [name for name in (*absent, *centred) if name not in added]
+    changes += [f"{name} could not be computed: no map says where its voxels are" for name in wanting]
     return added, changes
 
 

@@ -45,7 +45,7 @@ def old_table(text):
 
 
 def older_table(text):
-    """Turn a confounds table of today into one of fMRIPrep 0.4.4, which made the derivatives of ds000030.
+    """Turn a confounds table of today into one of fMRIPrep 0.4.4, said to have made the derivatives of ds000030.
 
     It lacks the CSF, the cosines and the volumes outside of the steady state; two signals lack their mean and trend.
     """

@@ -85,6 +85,20 @@ def test_run_of_another_length_is_refused(older_runs):
         complete_table(text, run.slicer[..., 1:], run, {}, 2.0)
 
 
+@pytest.mark.parametrize(("grid", "reason"), [(slice(None), "no map says"), (slice(1, None), "the mask has the grid")])
+def test_what_cannot_be_computed_is_said(older_runs, grid, reason):
+    """Without tissue maps, or with a mask on another grid: columns stay as published, and the record says so."""
+    text = ps.older_table(_table(older_runs[0]).read_text())
+    run = ps.nib.load(older_runs[0])
+    mask = ps.nib.load(str(older_runs[0]).replace("desc-preproc_bold", "desc-brain_mask")).slicer[grid]
+    completed, changes = complete_table(text, run, mask, {}, 2.0)
+    for name in ("csf", "white_matter"):
+        assert any(line.startswith(f"{name} could not be computed: {reason}") for line in changes)
+    names = completed.splitlines()[0].split("\t")
+    assert "WhiteMatter" in names
+    assert not {"csf", "white_matter"} & set(names)
+
+
 @pytest.mark.parametrize("strategy", ["simple", "compcor", "scrubbing"])
 def test_nilearn_accepts_the_converted_table(runs, strategy):
     new, old = (load_confounds_strategy(str(run), denoise_strategy=strategy) for run in runs)

@@ -68,10 +68,7 @@ def larger(tmp_path_factory):
     except StudyNotFoundError as error:
         pytest.skip(str(error))
     run, folder = find_run(layout, layout.get_subjects()[0]), tmp_path_factory.mktemp("larger")
-    files = {
-        kind: Path(shutil.copy(path, folder))
-        for kind, path in (("bold", run.bold), ("mask", run.mask), ("confounds", run.confounds))
-    }
+    files = {kind: Path(shutil.copy(getattr(run, kind), folder)) for kind in ("bold", "mask", "confounds")}
     return make_many(folder / "study", files)
 
 
