@@ -12,6 +12,8 @@ from scipy import sparse
 
 from course_utils.atlases import require_same_grid
 
+PIECE = 1 << 16  # bytes unpacked at once
+
 
 class LostRegionsWarning(UserWarning):
     """Regions of the atlas have no data in this run.
@@ -86,7 +88,8 @@ def _label_voxels(labels_img, mask_img, names):
 def _read_volumes(bold_img):
     """Go through a run, one volume after the other, as the numbers on disk in their order there.
 
-    A file is read into one small buffer: memory for a whole run would have to be cleared for each person.
+    A file is read into one small buffer: memory for a whole run would have to be cleared for each person. It is read in
+    pieces, because gzip copies what it is asked for, and Dask has its workers give large copies back at once.
     """
     stored = bold_img.dataobj
     if not isinstance(stored, ArrayProxy):
@@ -94,11 +97,13 @@ def _read_volumes(bold_img):
             yield np.asanyarray(stored[..., index]).ravel(order="F")
         return
     volume = np.empty(np.prod(stored.shape[:3]), stored.dtype)
+    content = memoryview(volume).cast("B")
+    pieces = [content[start : start + PIECE] for start in range(0, len(content), PIECE)]
     try:
         with bold_img.file_map["image"].get_prepare_fileobj("rb") as file:
             file.seek(stored.offset)
             for index in range(stored.shape[3]):
-                if file.readinto(volume) < volume.nbytes:
+                if sum(map(file.readinto, pieces)) < volume.nbytes:
                     raise EOFError(f"it ends in volume {index} of {stored.shape[3]}")
                 yield volume
             file.read(1)  # only at its end does a compressed file say that a byte has changed

@@ -9,7 +9,7 @@ from data_scripts.fetched import CHANGES, DERIVED, REQUEST, as_json, write_atlas
 from data_scripts.old_tables import TableError, keep_people, list_changes, read_text
 from data_scripts.records import RECORDS, course_version, read_record, record_path
 
-README = """Derivatives of OpenNeuro ds000030 (CC0), fetched by From Files to Findings.
+README = """Derivatives of OpenNeuro ds000030 (public domain, PDDL), fetched by From Files to Findings.
 
 The files have the names that fMRIPrep gives today. They were published under older ones; the originals are in
 ../../sourcedata/openneuro, and every change is a line of ../../sourcedata/changes.tsv.
@@ -21,7 +21,7 @@ DESCRIPTION = {
     "Name": "OpenNeuro ds000030: fMRIPrep derivatives under today's names",
     "BIDSVersion": "1.10.0",
     "DatasetType": "derivative",
-    "License": "CC0",
+    "License": "PDDL",
     "GeneratedBy": [{"Name": "fMRIPrep"}, {"Name": "data_scripts download", "Version": course_version()}],
 }
 

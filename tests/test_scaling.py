@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 
+import dask
 import joblib
 import nibabel as nib
 import numpy as np
@@ -67,9 +68,14 @@ def expected(whole, atlas):
 
 @pytest.fixture(scope="module")
 def client():
-    """A Dask cluster of two processes on this machine, whose pages nobody can open."""
+    """A Dask cluster of two processes on this machine, whose pages nobody can open.
+
+    Fifteen seconds after a worker died Dask looks whether there is one of its name, and gives it up if not: even if
+    there was one in between, which a later test has just killed. So it shall not look while the tests last.
+    """
+    patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
     cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
-    with cluster, Client(cluster) as client:
+    with patient, cluster, Client(cluster) as client:
         yield client
 
 

@@ -394,7 +394,7 @@ sentence = Choice(
         "a": "Every voxel of the cluster differs between the groups.",
         "b": "The groups differ at the peak of the cluster, at the coordinates that the cluster table gives.",
         "c": "If the groups did not differ anywhere, a cluster of such size would turn up somewhere in the map in at "
-        "most 5 of 100 studies. So there is a difference somewhere in this cluster.",
+        "most 5 of 100 studies. We take this as evidence of a difference somewhere in it.",
         "d": "With a probability of 95 percent the difference in this cluster is real.",
         "e": "Outside of this cluster the groups do not differ.",
         "f": "Of the clusters that are reported, at most 5 percent are false.",

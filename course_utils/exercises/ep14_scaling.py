@@ -75,8 +75,7 @@ hours = Exercise(
     },
     # mean 3 s; 3 s times 2,400 people are 7,200 s = 2 hours; four workers need half an hour
     known_case=KnownCase({"seconds": pd.Series([1.0, 2.0, 6.0]), "n_people": 2400, "n_workers": 4}, 0.5),
-    why="Before you ask for a cluster, measure five people. Often the answer is that your own computer will do it "
-    "overnight.",
+    why="Before you ask for a cluster, measure five people. Often the answer is that your own computer will do.",
     example_inputs=_example_seconds,
 )
 
