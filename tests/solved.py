@@ -43,6 +43,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
 
 from course_utils.exercises import Exercise
+from course_utils.exercises._calls import Failure, call
 
 ROOT = Path(__file__).resolve().parents[1]
 INCLUDE = re.compile(r"^([`~]{3,})\{literalinclude\} /(\S+)\n:pyobject: (\w+)\n\1$", re.M)
@@ -184,6 +185,32 @@ def solve_notebook(nb):
         lines.insert(check.line, f"{check.answer} = {check.called}.solve{call}")
         filled.cells[check.cell].source = "\n".join(lines)
     return filled
+
+
+def mistakes_taken(exercise, **inputs):
+    """Find the known mistakes that a notebook's own inputs cannot tell from the solution.
+
+    Parameters
+    ----------
+    exercise : Exercise
+        Where a function is asked for, the hand-worked case tells mistakes apart, and nothing is found.
+    **inputs : object
+        What the notebook passes to `check`.
+
+    Returns
+    -------
+    list of str
+        Their names.
+    """
+    if exercise.answer_is_function:
+        return []
+    right = exercise.solve(**inputs)
+    guesses = {name: call(wrong.solve, inputs) for name, wrong in exercise.wrong.items()}
+    return [
+        name
+        for name, guess in guesses.items()
+        if not isinstance(guess, Failure) and exercise._difference(guess, right) is None
+    ]
 
 
 def show_solutions(nb):

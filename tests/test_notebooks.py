@@ -16,6 +16,14 @@ ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
 GOOD_ALT = "Two matrices. Without cleaning nearly every cell is red; after it, seven blocks stand out."
+# known mistakes that a notebook's own inputs cannot show: (exercise, mistake)
+CANNOT_BE_TOLD = {
+    ("region_at", "three_voxels"),  # around this place a radius of 3 voxels meets the same regions
+    ("lost_labels", "never_there"),  # every name of this atlas has a voxel
+    ("nested_score", "not_chosen"),  # the accuracy of twenty people has few values, and here both are the same
+    ("from_scanner", "rounded"),  # a share of twenty people has no more than two digits
+    ("from_scanner", "the_other_way"),  # equal in every table of 2 x 2 whose larger numbers lie on its diagonal
+}
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -247,12 +255,16 @@ def test_both_passes_on_a_small_notebook(is_solved):
 
 
 @pytest.mark.notebooks
-@pytest.mark.parametrize("is_solved", [False, True], ids=["unfilled", "solved"])
 @every_notebook
-def test_every_reply_in_the_book(path, is_solved):
-    """Stubs unfilled: every check says so. Stubs filled with their solutions: every check says correct."""
-    nb = nbformat.read(path, as_version=4)
-    said = replies(run_notebook(show_solutions(solve_notebook(nb)) if is_solved else nb, BOOK))
+def test_every_solution_in_the_book_is_correct(path, monkeypatch):
+    """And no known mistake is taken for right. What unfilled stubs say is read on the pages, in test_site.py."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+    nb = show_solutions(solve_notebook(nbformat.read(path, as_version=4)))
+    for check in find_checks(nb):
+        ask = f"mistakes_taken({check.called}, {check.inputs})"
+        nb.cells[check.cell].source += f"\nfrom solved import mistakes_taken\nprint('taken:', *{ask})"
+    said = {name: text.rpartition("taken:") for name, text in replies(run_notebook(nb, BOOK)).items()}
     assert len(said) == len(find_checks(nb))
-    outcome = "Correct. " if is_solved else "Not attempted yet. "
-    assert {name: text for name, text in said.items() if not text.startswith(outcome)} == {}
+    assert {name: reply for name, (reply, *_) in said.items() if not reply.startswith("Correct. ")} == {}
+    taken = {(name, mistake) for name, (*_, mistakes) in said.items() for mistake in mistakes.split()}
+    assert taken <= CANNOT_BE_TOLD
