@@ -119,7 +119,7 @@ def test_no_study_and_foreign_folders(study, tmp_path, monkeypatch):
     (foreign / "simulated" / "holiday.jpg").write_text("x")
     for folder, word in ((foreign, "dataset_description.json is not there"), (tmp_path / "nowhere", "no such folder")):
         monkeypatch.setenv("COURSE_DATA", str(folder))
-        assert_says(doctor.check_data(), "failure", str(folder), word, "python -m data_scripts simulate")
+        assert_says(doctor.check_data(), "failure", folder.name, word, "python -m data_scripts simulate")
 
 
 def test_disk(study, monkeypatch, tmp_path):

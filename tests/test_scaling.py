@@ -98,7 +98,7 @@ def whoever_begins_is_killed(folder, subject, times):
 
     def watch():
         while len(killed) < times and not stop.wait(0.002):
-            with contextlib.suppress(FileNotFoundError, ValueError):  # no mark, or one that is not yet written
+            with contextlib.suppress(FileNotFoundError, IndexError, ValueError):  # no mark, or not yet written
                 pid = int(mark_of(folder, subject).read_text().split()[1])
                 if pid not in killed:
                     assert pid != os.getpid()
