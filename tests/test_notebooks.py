@@ -21,6 +21,7 @@ CANNOT_BE_TOLD = {
     ("region_at", "three_voxels"),  # around this place a radius of 3 voxels meets the same regions
     ("lost_labels", "never_there"),  # every name of this atlas has a voxel
     ("nested_score", "not_chosen"),  # the accuracy of twenty people has few values, and here both are the same
+    ("region_size", "right_only"),  # hardly a region of this atlas has a vertex on both sides
     ("from_scanner", "rounded"),  # a share of twenty people has no more than two digits
     ("from_scanner", "the_other_way"),  # equal in every table of 2 x 2 whose larger numbers lie on its diagonal
 }
