@@ -60,12 +60,17 @@ def test_reader_finds_a_term_from_the_landing_page(browser, start):
         page.keyboard.type("framewise displacement")
         page.keyboard.press("Enter")
         page.wait_for_url("**/search.html?q=*")
+        lens = page.locator(".bd-article-container form.bd-search i").bounding_box()
+        field = page.locator(".bd-article-container form.bd-search input")
+        padding = field.evaluate("e => parseFloat(getComputedStyle(e).paddingLeft)")
+        text_starts = field.bounding_box()["x"] + padding
         entry = page.locator("#search-results a[href*='glossary.html#term-framewise']").first
         entry.click(timeout=20_000)
         page.wait_for_url("**/glossary.html*#term-framewise-displacement")
         shown = page.locator("#term-framewise-displacement").is_visible()
     assert wrong == []
     assert shown
+    assert lens["x"] + lens["width"] < text_starts
 
 
 def test_reader_goes_forward_and_back(browser, start):
