@@ -1,5 +1,6 @@
 """The confounds table of fMRIPrep: read it, choose columns, drop the dummy volumes, censor volumes with much motion."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,8 @@ OLD_NAMES = {
 DUMMY_PREFIX = "non_steady_state_outlier"
 
 
-def _read_cells(path):
-    """Split a tab-separated file into its names and rows of text, and check that it is whole."""
+def _count_rows(path):
+    """Count the rows of a tab-separated file, below its names, and check that it is whole."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -39,9 +40,12 @@ def _read_cells(path):
                 f"{path} has {len(row)} values in the row of volume {number} but {len(names)} names. "
                 "The file seems to be cut short or edited: copy it again."
             )
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{path} has more than one column {', '.join(twice)}. Expected each name once.")
     if not text.endswith("\n"):
         raise ValueError(f"{path} ends inside a line: its last value may be cut short. Copy the file again.")
-    return names, rows
+    return len(rows)
 
 
 def read_confounds(path, n_volumes=None):
@@ -65,19 +69,18 @@ def read_confounds(path, n_volumes=None):
         If the file is not a table of numbers, is cut short, or has another number of rows than `n_volumes`.
     """
     path = Path(path)
-    names, rows = _read_cells(path)
-    if n_volumes is not None and len(rows) != n_volumes:
+    n_rows = _count_rows(path)
+    if n_volumes is not None and n_rows != n_volumes:
         raise ValueError(
-            f"{path} has {len(rows)} rows but the run has {n_volumes} volumes. "
+            f"{path} has {n_rows} rows but the run has {n_volumes} volumes. "
             "Is it the table of this run, and is it whole?"
         )
-    cells = pd.DataFrame(rows, columns=names).replace("n/a", np.nan)
-    table = cells.apply(pd.to_numeric, errors="coerce")
-    unreadable = cells.where(table.isna()).stack().dropna()
-    if len(unreadable):
-        volume, name = unreadable.index[0]
+    table = pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, quoting=csv.QUOTE_NONE)
+    for name in table.columns[[dtype.kind not in "iuf" for dtype in table.dtypes]]:
+        cells = table[name].dropna()
+        volume = pd.to_numeric(cells, errors="coerce").isna().idxmax()
         raise ValueError(
-            f"{path} has {unreadable.iloc[0]!r} in column {name}, volume {volume}. Expected a number or n/a: "
+            f"{path} has {cells[volume]!r} in column {name}, volume {volume}. Expected a number or n/a: "
             "is this a confounds table?"
         )
     return table

@@ -22,11 +22,11 @@ from tqdm import tqdm
 
 from course_utils.confounds import count_dummy_volumes, read_confounds
 from course_utils.layout import MNI, Run, find_task, open_layout
-from course_utils.resume import Outcome, Task, load_result, work_through
+from course_utils.resume import Task, read_packed, unpack_result, work_through
 from course_utils.signals import average_regions
 from course_utils.strategies import STRATEGIES, clean_with
 
-FORMAT = 1  # of a saved result: change it when the same files would give other numbers
+FORMAT = 2  # of a saved result: change it when the same files would give other numbers
 FD = "framewise_displacement"
 # of the files that a person needs: datatype, suffix, extension and more
 NEEDED = {
@@ -157,15 +157,15 @@ def extract_group(study, atlas, subjects=None, n_jobs=None, folder=None, progres
     atlas = Bunch(maps=labels_img, lut=atlas.lut)
     prints = _take_fingerprints(runs, atlas, failed)
     with tempfile.TemporaryDirectory(prefix="extract_group_", ignore_cleanup_errors=True) as passing:
-        task = Task(_try_person, atlas, Path(passing if folder is None else folder).absolute())
-        found = ((subject, load_result(task.folder, subject, prints[subject])) for subject in prints)
+        task = Task(_extract_person, atlas, Path(passing if folder is None else folder).absolute())
+        found = ((subject, unpack_result(read_packed(task.folder, subject), prints[subject])) for subject in prints)
         done = {subject: result for subject, result in found if result is not None}
         missing = [run for subject, run in runs.items() if subject not in done and subject not in failed]
         outcomes = work_through(task, missing, prints, n_jobs=n_jobs, timeout=timeout)
         bar = tqdm(outcomes, total=len(people), initial=len(people) - len(missing), unit="person", disable=not progress)
         for outcome in bar:
             if outcome.reason is None:
-                done[outcome.subject] = outcome.result
+                done[outcome.subject] = unpack_result(outcome.packed, prints[outcome.subject])
             else:
                 failed[outcome.subject] = outcome.reason
     return _gather(people, done, failed, runs)
@@ -225,16 +225,6 @@ def _extract_person(run, atlas):
     if FD not in table:
         raise ValueError(f"{run.confounds} has no column {FD}. Is it a table of fMRIPrep 1.2 or newer?")
     return average_regions(bold_img, atlas, n_dummy=count_dummy_volumes(table), mask_img=run.mask), table
-
-
-def _try_person(run, atlas):
-    """Extract one person; whatever the files do to the libraries becomes a reason, because the others are wanted."""
-    try:
-        return Outcome(run.subject, _extract_person(run, atlas))
-    except ValueError as error:
-        return Outcome(run.subject, reason=str(error))
-    except Exception as error:
-        return Outcome(run.subject, reason=f"{type(error).__name__}: {error}")
 
 
 def _gather(people, done, failed, runs):

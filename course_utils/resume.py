@@ -5,6 +5,7 @@ whoever made it, whole or not at all, before the mark is taken away; nobody is t
 result is then a worker that died, on this machine or another one.
 """
 
+import io
 import os
 import socket
 import time
@@ -30,8 +31,8 @@ class Outcome(NamedTuple):
     ----------
     subject : str
         Label without "sub-".
-    result : tuple or None
-        Averages and confounds table; None if there is none.
+    packed : bytes or None
+        The result, as `pack_result` makes it; None if there is none.
     reason : str or None
         Why there is no result.
     lost : bool
@@ -39,7 +40,7 @@ class Outcome(NamedTuple):
     """
 
     subject: str
-    result: tuple | None = None
+    packed: bytes | None = None
     reason: str | None = None
     lost: bool = False
 
@@ -51,7 +52,7 @@ class Task:
     Attributes
     ----------
     do : callable
-        Takes a Run and an atlas, returns an Outcome and raises nothing but an interruption.
+        Takes a Run and an atlas, returns the averages and the confounds table; what it raises becomes a reason.
     atlas : Bunch
         In memory.
     folder : Path
@@ -64,6 +65,11 @@ class Task:
     atlas: object
     folder: Path
     keep_out: str = ""
+
+    @property
+    def __name__(self):
+        """What Dask calls the work: it would print the whole task otherwise, atlas and all, for each person."""
+        return self.do.__name__
 
     def __call__(self, run, fingerprint):
         """Do one person, unless that has been done or begun.
@@ -80,9 +86,9 @@ class Task:
         Outcome
             Of this person.
         """
-        saved = load_result(self.folder, run.subject, fingerprint)
-        if saved is not None:  # asked for again, because the one who had made it died before handing it over
-            return Outcome(run.subject, saved)
+        packed = read_packed(self.folder, run.subject)
+        if unpack_result(packed, fingerprint) is not None:  # who made it died before handing it over
+            return Outcome(run.subject, packed)
         if this_process() == self.keep_out:
             return Outcome(run.subject, reason=KEPT_OUT)
         mark = mark_of(self.folder, run.subject)
@@ -92,12 +98,21 @@ class Task:
         except FileExistsError:
             return Outcome(run.subject, lost=True)
         try:
-            outcome = self.do(run, self.atlas)
-            if outcome.result is not None:
-                save_result(self.folder, run.subject, outcome.result, fingerprint)
+            outcome = self._try(run, fingerprint)
+            if outcome.packed is not None:
+                write_packed(self.folder, run.subject, outcome.packed)
         finally:
             mark.unlink(missing_ok=True)
         return outcome
+
+    def _try(self, run, fingerprint):
+        """Do it; whatever the files do to the libraries becomes a reason, because the others are wanted."""
+        try:
+            return Outcome(run.subject, pack_result(self.do(run, self.atlas), fingerprint))
+        except ValueError as error:
+            return Outcome(run.subject, reason=str(error))
+        except Exception as error:
+            return Outcome(run.subject, reason=_describe(error))
 
 
 def work_through(task, runs, prints, *, n_jobs=None, timeout=None):
@@ -126,9 +141,9 @@ def work_through(task, runs, prints, *, n_jobs=None, timeout=None):
     try:
         error = yield from _in_company(task, waiting, lost, prints, n_jobs, timeout)
         for subject, run in (lost | waiting).items():
-            saved = load_result(task.folder, subject, prints[subject])
-            if saved is not None:  # by a worker that had no time to hand it over
-                yield Outcome(subject, saved)
+            packed = read_packed(task.folder, subject)
+            if unpack_result(packed, prints[subject]) is not None:  # by a worker that had no time to hand it over
+                yield Outcome(subject, packed)
                 continue
             if error is not None:
                 begun = "Its worker died" if subject in lost else "Not begun"
@@ -232,46 +247,38 @@ def mark_of(folder, subject):
     return folder / f"sub-{subject}.begun"
 
 
-def save_result(folder, subject, result, fingerprint):
-    """Write one person's result whole or not at all: into a new file, which then takes the place of the old one.
+def pack_result(result, fingerprint):
+    """Put one person's result into the bytes that are handed over and saved: one piece costs a cluster least.
 
     Parameters
     ----------
-    folder : Path
-        It exists.
-    subject : str
-        Label without "sub-".
     result : tuple of DataFrame
         Averages and confounds table.
     fingerprint : str
         What they were made from.
+
+    Returns
+    -------
+    bytes
+        A file of NumPy's type npz.
     """
     averages, table = result
-    path = folder / f"sub-{subject}.npz"
-    new = folder / f"{path.name}.{uuid4().hex}.new"
-    try:
-        with new.open("wb") as file:
-            np.savez(
-                file, averages=averages.to_numpy(), regions=averages.columns.to_numpy(dtype=str),
-                volumes=averages.index.to_numpy(), confounds=table.to_numpy(),
-                columns=table.columns.to_numpy(dtype=str), fingerprint=np.array(fingerprint),
-            )  # fmt: skip
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
+    file = io.BytesIO()
+    np.savez(
+        file, averages=averages.to_numpy(), regions=averages.columns.to_numpy(dtype=str),
+        volumes=averages.index.to_numpy(), confounds=table.to_numpy(), columns=table.columns.to_numpy(dtype=str),
+        fingerprint=np.array(fingerprint),
+    )  # fmt: skip
+    return file.getvalue()
 
 
-def load_result(folder, subject, fingerprint):
-    """Read one person's saved result.
+def unpack_result(packed, fingerprint):
+    """Take one person's result out of its bytes.
 
     Parameters
     ----------
-    folder : Path
-        Where results are saved.
-    subject : str
-        Label without "sub-".
+    packed : bytes or None
+        From `pack_result`; None if there is nothing.
     fingerprint : str
         What the result must have been made from.
 
@@ -280,8 +287,10 @@ def load_result(folder, subject, fingerprint):
     tuple of DataFrame or None
         Averages and confounds table. None if there is no result, it is not whole, or it was made from something else.
     """
+    if packed is None:
+        return None
     try:
-        with np.load(folder / f"sub-{subject}.npz") as saved:
+        with np.load(io.BytesIO(packed)) as saved:
             if str(saved["fingerprint"]) != fingerprint:
                 return None
             volumes = pd.RangeIndex(saved["volumes"][0], saved["volumes"][-1] + 1, name="volume")
@@ -290,3 +299,48 @@ def load_result(folder, subject, fingerprint):
             return averages, pd.DataFrame(saved["confounds"], columns=pd.Index(saved["columns"]).astype("str"))
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None  # made anew: nothing is lost but a second
+
+
+def write_packed(folder, subject, packed):
+    """Save one person's result whole or not at all: into a new file, which then takes the place of the old one.
+
+    Parameters
+    ----------
+    folder : Path
+        It exists.
+    subject : str
+        Label without "sub-".
+    packed : bytes
+        From `pack_result`.
+    """
+    path = folder / f"sub-{subject}.npz"
+    new = folder / f"{path.name}.{uuid4().hex}.new"
+    try:
+        with new.open("wb") as file:
+            file.write(packed)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def read_packed(folder, subject):
+    """Read what is saved of one person.
+
+    Parameters
+    ----------
+    folder : Path
+        Where results are saved.
+    subject : str
+        Label without "sub-".
+
+    Returns
+    -------
+    bytes or None
+        None if there is nothing, or it cannot be read.
+    """
+    try:
+        return (folder / f"sub-{subject}.npz").read_bytes()
+    except OSError:
+        return None

@@ -48,6 +48,8 @@ def test_another_number_of_rows_than_volumes(path):
         ("one column only\n1\n2\n", "names separated by tabs"),
         (TABLE.replace("20", "abc"), "'abc' in column csf, volume 1"),
         (TABLE.replace("\t", ","), "names separated by tabs"),
+        (TABLE.replace("trans_x_derivative1", "csf"), "more than one column csf"),
+        (TABLE.replace("20", "").replace("30", ""), "'' in column csf, volume 1"),
     ],
 )
 def test_damaged_files_are_named(path, content, message):

@@ -22,7 +22,7 @@ from course_utils import group as group_module
 from course_utils import resume as resume_module
 from course_utils.dataset import Study
 from course_utils.group import extract_group
-from course_utils.resume import KEPT_OUT, Outcome, Task, mark_of, save_result
+from course_utils.resume import KEPT_OUT, Outcome, Task, mark_of, pack_result, unpack_result, write_packed
 
 PEOPLE = ("19001", "19002", "19003", "59001", "59002", "59003")
 SHAPE = (48, 48, 32)  # so that reading one takes long enough to be killed in the middle
@@ -266,11 +266,18 @@ def test_nobody_can_begin(whole, atlas, tmp_path, monkeypatch):
 def test_a_task_asked_for_again(tmp_path, expected):
     """A scheduler may repeat what it thinks is lost: a saved result is handed over, what was begun is not taken up."""
     done, run = [], Bunch(subject="19001")
-    task = Task(lambda run, atlas: done.append(run.subject) or Outcome(run.subject, reason="tried"), None, tmp_path)
+    result = expected.averages["19001"], expected.confounds["19001"]
+
+    def fail(run, atlas):
+        done.append(run.subject)
+        raise ValueError("tried")
+
+    task = Task(fail, None, tmp_path)
     assert task(run, "print") == Outcome("19001", reason="tried")
     mark_of(tmp_path, "19001").touch()
     assert task(run, "print") == Outcome("19001", lost=True)
-    save_result(tmp_path, "19001", (expected.averages["19001"], expected.confounds["19001"]), "print")
-    assert task(run, "print").result is not None
+    write_packed(tmp_path, "19001", pack_result(result, "print"))
+    for handed, original in zip(unpack_result(task(run, "print").packed, "print"), result, strict=True):
+        pd.testing.assert_frame_equal(handed, original)
     assert task(run, "another print").lost
     assert done == ["19001"]
