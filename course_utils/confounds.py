@@ -75,7 +75,9 @@ def read_confounds(path, n_volumes=None):
             f"{path} has {n_rows} rows but the run has {n_volumes} volumes. "
             "Is it the table of this run, and is it whole?"
         )
-    table = pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, quoting=csv.QUOTE_NONE)
+    table = pd.read_csv(
+        path, sep="\t", na_values=["n/a"], keep_default_na=False, quoting=csv.QUOTE_NONE, low_memory=False
+    )
     for name in table.columns[[dtype.kind not in "iuf" for dtype in table.dtypes]]:
         cells = table[name].dropna()
         volume = pd.to_numeric(cells, errors="coerce").isna().idxmax()
