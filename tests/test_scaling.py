@@ -263,6 +263,17 @@ def test_nobody_can_begin(whole, atlas, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_dask_names_the_work_without_printing_the_atlas(tmp_path):
+    """joblib asks for the name of the work for each person; a task without one would be printed, atlas and all."""
+
+    class Atlas:
+        def __repr__(self):
+            pytest.fail("printed")
+
+    task = Task(group_module._extract_person, Atlas(), tmp_path)
+    assert dask.utils.funcname(task) == "_extract_person"
+
+
 def test_a_task_asked_for_again(tmp_path, expected):
     """A scheduler may repeat what it thinks is lost: a saved result is handed over, what was begun is not taken up."""
     done, run = [], Bunch(subject="19001")
